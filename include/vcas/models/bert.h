@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "vcas/models/text_classifier.h"
+
+namespace vcas::models {
+
+/// Hugging Face's BertConfig: the values that change what is computed.
+struct BertConfig {
+  int64_t vocab_size = 30522;
+  int64_t hidden_size = 768;
+  int64_t num_hidden_layers = 12;
+  int64_t num_attention_heads = 12;
+  int64_t intermediate_size = 3072;
+  int64_t max_position_embeddings = 512;
+  int64_t type_vocab_size = 2;
+  double layer_norm_eps = 1e-12;
+  double hidden_dropout_prob = 0.1;
+  double attention_probs_dropout_prob = 0.1;
+  double initializer_range = 0.02;
+  int64_t pad_token_id = 0;
+  std::string hidden_act = "gelu";  ///< "gelu" (erf) or "gelu_new"/"gelu_pytorch_tanh" (tanh)
+  int64_t num_labels = 2;
+
+  /// Reads config.json. num_labels comes from id2label or num_labels when present.
+  /// @throws std::invalid_argument "key: expected ..., got ..." for a missing, wrong-typed or unsupported value.
+  static BertConfig from_json(const nlohmann::json& json);
+};
+
+/// How the tensors of a file fitted a model.
+struct LoadReport {
+  std::vector<std::string> initialised;  ///< missing head tensors, drawn from the seed
+  std::vector<std::string> surplus;      ///< tensors of the file that the model does not have; known buffers are not listed
+};
+
+/// Makes a BERT sequence classifier from Hugging Face tensors, with or without the `bert.` prefix.
+/// @param tensors as read from model.safetensors, copied.
+/// @param seed    draws the tensors of a missing head (normal, initializer_range).
+/// @param require_head a missing head is an error instead.
+/// @throws std::invalid_argument naming every tensor that is missing or has a wrong shape or dtype.
+std::unique_ptr<TextClassifier> make_bert_classifier(const BertConfig& config,
+                                                     const std::map<std::string, at::Tensor>& tensors, uint64_t seed,
+                                                     bool require_head, LoadReport* report);
+
+}  // namespace vcas::models

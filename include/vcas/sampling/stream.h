@@ -1,0 +1,41 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace vcas::sampling {
+
+/// What a random number decides. One value for every place that draws, never renumbered: a resumed run
+/// must draw the same numbers.
+enum class Site : uint32_t {
+  sample_activation = 0,  ///< SampleA at a block's output
+  // SampleW of each linear: sample_weight + index of the linear in its block (at most 12).
+  sample_weight = 1,
+  embedding_dropout = 16,
+  attention_dropout = 17,
+  attention_output_dropout = 18,
+  feed_forward_dropout = 19,
+  pooler_dropout = 20,
+};
+
+/// Names one stream of random numbers. Key and counter of Philox 4x32-10 are laid out once, here:
+///   key     = seed (64 bit)
+///   counter = [ column block | row | micro_batch | layer:9 site:5 rank:10 draw:8 ]
+/// where row and column block are what the stream is indexed by: an entry of a draw is (row 0, column e);
+/// a dropout mask is indexed by the row of the uncompacted batch and the column; attention's column is
+/// head << 18 | key position. A block is four consecutive columns, one Philox call.
+struct StreamKey {
+  uint64_t seed = 0;
+  uint32_t micro_batch = 0;
+  uint32_t layer = 0;  ///< < 512; block nearest the input is 0
+  uint32_t rank = 0;   ///< < 1024
+  uint32_t draw = 0;   ///< < 256; 0 for dropout and for the training pass
+  Site site = Site::sample_activation;
+
+  std::array<uint32_t, 2> philox_key() const;
+  /// Last two words of the counter: [micro_batch, layer|site|rank|draw].
+  /// @throws std::out_of_range when a field exceeds its bits.
+  std::array<uint32_t, 2> philox_counter_high() const;
+};
+
+}  // namespace vcas::sampling
