@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+
+#include "ops/kernels/row_view.h"
+#include "ops/kernels/workspace.h"
+
+namespace vcas::ops::kernels {
+
+/// Matrix products in float32 over at::native::cpublas::brgemm. Rows of the left operand are read in place
+/// through a RowView. Every element is summed by one thread in an order that depends on the sizes only, so
+/// equal inputs give equal bits with any number of threads. All sizes are at least 1 unless said otherwise.
+
+enum class GemmBackend {
+  automatic,  ///< brgemm where it works, else aten
+  brgemm,     ///< oneDNN's JIT micro-kernel
+  aten,       ///< at::mm on gathered copies: the plain reference, and the fallback
+};
+
+/// Whether this CPU and this LibTorch run float32 brgemm; tried once per process.
+bool brgemm_available();
+
+/// A right operand B [depth x width] laid out for the micro-kernel: panels of 64 columns,
+/// [width/64][depth][64], the last one filled up with zeros. Packing is parallel.
+class PackedWeight {
+ public:
+  /// B = Wᵀ, for A·Wᵀ: depth = columns, width = rows. @param w [rows x columns] with the given row stride.
+  void pack_transposed(const float* w, int64_t rows, int64_t columns, int64_t stride);
+  /// B = W, for A·W: depth = rows, width = columns.
+  void pack(const float* w, int64_t rows, int64_t columns, int64_t stride);
+
+  int64_t depth() const { return depth_; }
+  int64_t width() const { return width_; }
+  const float* panel(int64_t index) const { return data_ + index * depth_ * kPanel; }
+
+  static constexpr int64_t kPanel = 64;
+
+ private:
+  float* reserve(int64_t depth, int64_t width);
+
+  GrowingBuffer buffer_;
+  const float* data_ = nullptr;
+  int64_t depth_ = 0;
+  int64_t width_ = 0;
+};
+
+/// C = A·B + bias, or C += A·B + bias.
+/// @param a [m x b.depth()] @param bias [b.width()] or null @param c [m x b.width()], row stride ldc.
+/// m = 0 does nothing. @throws c10::Error when brgemm_available() is false.
+void matmul_packed(const RowView& a, int64_t m, const PackedWeight& b, const float* bias, float* c,
+                   int64_t ldc, bool accumulate, Workspace& workspace);
+
+/// C = A·Wᵀ + bias: the forward pass of a linear layer.
+/// @param a [m x k] @param w [n x k], contiguous @param bias [n] or null @param c [m x n], row stride ldc.
+void matmul_nt(const RowView& a, int64_t m, int64_t n, int64_t k, const float* w, const float* bias, float* c,
+               int64_t ldc, Workspace& workspace, GemmBackend backend = GemmBackend::automatic);
+
+/// C = A·W, or C += A·W: the input gradient dX = dZ·W of a linear layer.
+/// @param a [m x n] @param w [n x k], contiguous @param c [m x k], row stride ldc.
+void matmul_nn(const RowView& a, int64_t m, int64_t n, int64_t k, const float* w, float* c, int64_t ldc,
+               bool accumulate, Workspace& workspace, GemmBackend backend = GemmBackend::automatic);
+
+/// C = Σ_r dz_rᵀ·x_r over r in [0, rows): the weight gradient of a linear layer, each operand gathered and
+/// scaled by its own view (for SampleW: dz.index, x.index the kept rows in their own buffers, dz.scale =
+/// 1/q).
+/// @param dz [rows x n] @param x [rows x k] @param c [n x k], contiguous, overwritten; rows = 0 gives zeros.
+void matmul_tn(const RowView& dz, const RowView& x, int64_t rows, int64_t n, int64_t k, float* c,
+               Workspace& workspace, GemmBackend backend = GemmBackend::automatic);
+
+}  // namespace vcas::ops::kernels

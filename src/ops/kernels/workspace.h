@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace vcas::ops::kernels {
+
+/// Uninitialised memory that grows and never shrinks, aligned to 64 bytes. Growing discards the contents.
+/// Large buffers that are allocated afresh are page-faulted on every call, which halves the speed of two
+/// threads; a buffer that is kept is not.
+class GrowingBuffer {
+ public:
+  /// At least `count` floats; valid until the next call asks for more.
+  float* floats(int64_t count) {
+    return static_cast<float*>(bytes(sizeof(float) * static_cast<size_t>(count)));
+  }
+  double* doubles(int64_t count) {
+    return static_cast<double*>(bytes(sizeof(double) * static_cast<size_t>(count)));
+  }
+
+ private:
+  struct Free {
+    void operator()(void* memory) const;
+  };
+  void* bytes(size_t size);
+
+  std::unique_ptr<void, Free> memory_;
+  size_t capacity_ = 0;
+};
+
+/// Scratch memory of the kernels: one buffer for each thread of a parallel region and one that they share.
+/// What a kernel leaves there means nothing after it returns. One workspace serves any number of kernel calls
+/// one after another, but not two at a time.
+class Workspace {
+ public:
+  /// To be called outside a parallel region, before thread().
+  void reserve_threads(int threads);
+  GrowingBuffer& thread(int slot) { return threads_[static_cast<size_t>(slot)]; }
+  GrowingBuffer& shared() { return shared_; }
+  /// Packed operand of the GEMMs that pack on each call.
+  GrowingBuffer& packed() { return packed_; }
+
+ private:
+  std::vector<GrowingBuffer> threads_;
+  GrowingBuffer shared_;
+  GrowingBuffer packed_;
+};
+
+}  // namespace vcas::ops::kernels
