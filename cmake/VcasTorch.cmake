@@ -1,0 +1,67 @@
+# Defines the imported target vcas::torch from an installed PyTorch (2.11 to 2.14), the CPU or the CUDA wheel.
+# Not find_package(Torch): the configuration that a CUDA wheel brings demands the CUDA toolkit, which no part of
+# vcas compiles against. Used by vcas's own build and by programs that find_package(vcas).
+#
+# PyTorch is taken from the first of: VCAS_TORCH_ROOT (its torch folder), Torch_DIR (as find_package(Torch) knows
+# it), a TorchConfig.cmake on CMAKE_PREFIX_PATH, the torch that Python3_EXECUTABLE or python3 imports.
+if(TARGET vcas::torch)
+  return()
+endif()
+
+function(vcas_find_torch_root result)
+  set(root "${VCAS_TORCH_ROOT}")
+  if(NOT root)
+    set(config "${Torch_DIR}")
+    if(NOT config)
+      find_path(VCAS_TORCH_CONFIG_DIR TorchConfig.cmake PATH_SUFFIXES share/cmake/Torch Torch NO_CACHE
+                NO_CMAKE_SYSTEM_PATH NO_SYSTEM_ENVIRONMENT_PATH)
+      set(config "${VCAS_TORCH_CONFIG_DIR}")
+    endif()
+    if(config)
+      get_filename_component(root "${config}/../../.." ABSOLUTE)
+    endif()
+  endif()
+  if(NOT root)
+    if(NOT Python3_EXECUTABLE)
+      find_program(Python3_EXECUTABLE NAMES python3 NO_CACHE)
+    endif()
+    # Found, not imported: importing takes seconds.
+    execute_process(
+      COMMAND "${Python3_EXECUTABLE}" -c
+              "import importlib.util as u; print(u.find_spec('torch').submodule_search_locations[0])"
+      OUTPUT_VARIABLE root OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE status)
+    if(NOT status EQUAL 0)
+      message(FATAL_ERROR "vcas: expected PyTorch 2.11 to 2.14, but '${Python3_EXECUTABLE}' has no torch. In vcas's own "
+                          "tree scripts/test and scripts/demo install it; elsewhere set Python3_EXECUTABLE to a "
+                          "Python that has it, or VCAS_TORCH_ROOT to its torch folder.")
+    endif()
+  endif()
+  set(${result} "${root}" PARENT_SCOPE)
+endfunction()
+
+function(vcas_check_torch_version root)
+  file(STRINGS "${root}/version.py" line REGEX "^__version__")
+  string(REGEX MATCH "([0-9]+)\\.([0-9]+)\\.[0-9]+" version "${line}")
+  if(NOT CMAKE_MATCH_1 EQUAL 2 OR CMAKE_MATCH_2 LESS 11 OR CMAKE_MATCH_2 GREATER 14)
+    message(FATAL_ERROR "vcas: expected PyTorch 2.11 to 2.14, got '${version}' in ${root}")
+  endif()
+  message(STATUS "vcas: PyTorch ${version} in ${root}")
+endfunction()
+
+vcas_find_torch_root(VCAS_TORCH_ROOT)
+set(VCAS_TORCH_LIB_DIR "${VCAS_TORCH_ROOT}/lib")
+if(NOT EXISTS "${VCAS_TORCH_LIB_DIR}/libtorch_cpu.so")
+  message(FATAL_ERROR "vcas: expected libtorch_cpu.so in ${VCAS_TORCH_LIB_DIR}")
+endif()
+vcas_check_torch_version("${VCAS_TORCH_ROOT}")
+
+add_library(vcas::torch INTERFACE IMPORTED)
+# System headers, so that warnings of PyTorch's are not ours.
+set_target_properties(vcas::torch PROPERTIES
+  INTERFACE_SYSTEM_INCLUDE_DIRECTORIES
+    "${VCAS_TORCH_ROOT}/include;${VCAS_TORCH_ROOT}/include/torch/csrc/api/include"
+  INTERFACE_INCLUDE_DIRECTORIES
+    "${VCAS_TORCH_ROOT}/include;${VCAS_TORCH_ROOT}/include/torch/csrc/api/include"
+  INTERFACE_LINK_LIBRARIES
+    "${VCAS_TORCH_LIB_DIR}/libtorch.so;${VCAS_TORCH_LIB_DIR}/libtorch_cpu.so;${VCAS_TORCH_LIB_DIR}/libc10.so"
+  INTERFACE_COMPILE_FEATURES cxx_std_20)
