@@ -1,5 +1,6 @@
 #include "vcas/sampling/philox_tensor.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/bitwise_and.h>
 #include <ATen/ops/broadcast_tensors.h>
 #include <ATen/ops/full_like.h>
@@ -12,7 +13,8 @@ constexpr int64_t kMask = 0xFFFFFFFF;
 
 at::Tensor low(const at::Tensor& product) { return product.bitwise_and(kMask); }
 
-// The product of two 32-bit numbers wraps modulo 2^64 in int64; masking after the arithmetic shift undoes the sign.
+// The product of two 32-bit numbers wraps modulo 2^64 in int64; masking after the arithmetic shift undoes the
+// sign.
 at::Tensor high(const at::Tensor& product) { return product.__rshift__(32).bitwise_and(kMask); }
 
 }  // namespace
@@ -30,8 +32,9 @@ std::array<at::Tensor, 4> philox_words(const at::Tensor& column_block, const at:
   for (int round = 0; round < 10; ++round) {
     const auto product0 = counter[0] * kMultiplier0;
     const auto product1 = counter[2] * kMultiplier1;
-    counter = {high(product1).bitwise_xor(counter[1]).bitwise_xor(static_cast<int64_t>(key[0])), low(product1),
-               high(product0).bitwise_xor(counter[3]).bitwise_xor(static_cast<int64_t>(key[1])), low(product0)};
+    counter = {
+        high(product1).bitwise_xor(counter[1]).bitwise_xor(static_cast<int64_t>(key[0])), low(product1),
+        high(product0).bitwise_xor(counter[3]).bitwise_xor(static_cast<int64_t>(key[1])), low(product0)};
     key = {key[0] + kWeyl0, key[1] + kWeyl1};
   }
   return counter;

@@ -47,7 +47,7 @@ void write_plan(const BlockPlan& plan, at::Tensor& tensor);
 /// @throws c10::Error "plan: expected a contiguous int64 CPU tensor of at least 8 values, got ...".
 BlockPlan read_plan(const at::Tensor& tensor);
 
-/// count = round(ratio * total), in 1..total.
+/// count = round(ratio * total), in 1..total. @param total at least 1. @throws c10::Error for a NaN ratio.
 int64_t count_from_ratio(double ratio, int64_t total);
 
 /// What one block's backward pass reports, as gradients of zero inputs. Undefined where it was not asked for.

@@ -21,10 +21,14 @@ enum class Site : uint32_t {
 /// Names one stream of random numbers. Key and counter of Philox 4x32-10 are laid out once, here:
 ///   key     = seed (64 bit)
 ///   counter = [ column block | row | micro_batch | layer:9 site:5 rank:10 draw:8 ]
-/// where row and column block are what the stream is indexed by: an entry of a draw is (row 0, column e);
-/// a dropout mask is indexed by the row of the uncompacted batch and the column; attention's column is
-/// head << 18 | key position. A block is four consecutive columns, one Philox call.
+/// where row and column block are what the stream is indexed by. Entry e of a draw owns columns 2e and 2e + 1
+/// of row 0 (64 bits, the lower column above the higher one); what a draw needs once comes from kDrawBlock. A
+/// dropout mask is indexed by the row of the uncompacted batch and the column; attention's column is head <<
+/// 18 | key position. A block is four consecutive columns, one Philox call.
 struct StreamKey {
+  /// Column block of the one uniform number of a systematic draw; entries never reach it.
+  static constexpr uint32_t kDrawBlock = 0xFFFFFFFFu;
+
   uint64_t seed = 0;
   uint32_t micro_batch = 0;
   uint32_t layer = 0;  ///< < 512; block nearest the input is 0

@@ -12,11 +12,13 @@ namespace vcas::sampling {
 /// Source: VCAS (arXiv 2402.17227), Eq. 3 and 5.
 at::Tensor bernoulli_variance(const at::Tensor& weights, const at::Tensor& probabilities);
 
-/// p_l(s) = min{ n/N : the n largest norms sum to at least s·Σ norms }; s = 1 keeps every positive norm; at least 1/N.
+/// p_l(s) = min{ n/N : the n largest norms sum to at least s·Σ norms }; s = 1 keeps every positive norm; at
+/// least 1/N. A norm that is not finite keeps everything.
 /// @param norms [N] non-negative. @return in (0, 1]. Reads the norms on the host.
 double keep_ratio(const at::Tensor& norms, double s);
 
-/// Keep ratios of all blocks: rho_l = max_{j ≤ l} p_j(s). @param norms_by_block block nearest the input first.
+/// Keep ratios of all blocks: rho_l = max_{j ≤ l} p_j(s). @param norms_by_block block nearest the input
+/// first.
 std::vector<double> keep_ratios(const std::vector<at::Tensor>& norms_by_block, double s);
 
 }  // namespace vcas::sampling
