@@ -1,0 +1,132 @@
+#include "vcas/formats/atomic_directory.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <system_error>
+#include <vector>
+
+#include "formats/message.h"
+#include "formats/sync.h"
+#include "vcas/formats/error.h"
+#include "vcas/formats/json.h"
+
+namespace vcas::formats {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+/// Syncs every file and folder below; returns the files, sorted, relative to the folder.
+std::vector<fs::path> sync_tree(const fs::path& folder) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.is_symlink() || !(entry.is_regular_file() || entry.is_directory())) {
+      throw std::logic_error("AtomicDirectory: expected files and folders only, got " +
+                             entry.path().string());
+    }
+    sync_path(entry.path());
+    if (entry.is_regular_file()) files.push_back(entry.path().lexically_relative(folder));
+  }
+  std::ranges::sort(files);
+  return files;
+}
+
+std::string manifest(const fs::path& folder, const std::vector<fs::path>& files) {
+  json entries = json::object();
+  for (const auto& file : files) {
+    if (file == kManifestName) continue;
+    entries[file.generic_string()] = {{"size", fs::file_size(folder / file)},
+                                      {"sha256", sha256_of_file(folder / file)}};
+  }
+  return json{{"files", entries}}.dump(2) + "\n";
+}
+
+/// Gives `from` the name `to` in one step; what had it before is left under `from`.
+void exchange(const fs::path& from, const fs::path& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0) return;
+  const auto refused = [&] {
+    throw std::system_error(errno, std::generic_category(), "cannot replace " + to.string());
+  };
+  if (errno != EINVAL && errno != ENOSYS) refused();
+  // A file system without exchange: two steps, between which only the old folder's other name exists.
+  const auto aside = fs::path(from.string() + "-old");
+  if (::rename(to.c_str(), aside.c_str()) != 0) refused();
+  if (::rename(from.c_str(), to.c_str()) != 0) refused();
+  fs::rename(aside, from);
+}
+
+/// A manifest must not lead out of its folder.
+bool stays_inside(const fs::path& file) {
+  return !file.empty() && file.is_relative() && std::ranges::find(file, fs::path("..")) == file.end();
+}
+
+void verify_file(const fs::path& folder, const std::string& name, const JsonObject& expected) {
+  if (!stays_inside(name)) {
+    throw InputError(expected.source(),
+                     fmt::format("expected a file of this folder, got {}", in_quotes(name)));
+  }
+  const auto path = folder / name;
+  std::error_code error;
+  const auto size = fs::file_size(path, error);
+  if (error) throw InputError(path.string(), fmt::format("cannot read the file: {}", error.message()));
+  const auto expected_size = expected.integer("size", 0);
+  if (!std::cmp_equal(size, expected_size)) {
+    throw InputError(path.string(), fmt::format("expected {} bytes, got {}", expected_size, size));
+  }
+  const auto expected_hash = expected.string("sha256");
+  if (const auto hash = sha256_of_file(path); hash != expected_hash) {
+    throw InputError(path.string(),
+                     fmt::format("expected SHA-256 {}, got {}", in_quotes(expected_hash), hash));
+  }
+}
+
+fs::path without_trailing_slash(fs::path path) { return path.has_filename() ? path : path.parent_path(); }
+
+}  // namespace
+
+AtomicDirectory::AtomicDirectory(fs::path target)
+    : target_(without_trailing_slash(std::move(target))), temporary_(temporary_sibling(target_)) {
+  fs::remove_all(temporary_);
+  fs::create_directories(temporary_);
+}
+
+AtomicDirectory::~AtomicDirectory() {
+  std::error_code ignored;  // a destructor has nobody to tell
+  if (!committed_) fs::remove_all(temporary_, ignored);
+}
+
+void AtomicDirectory::commit() {
+  if (committed_) throw std::logic_error("AtomicDirectory: committed twice");
+  const auto files = sync_tree(temporary_);
+  write_file_atomically(temporary_ / kManifestName, manifest(temporary_, files));
+  const bool replaces = fs::exists(target_);
+  if (replaces) {
+    exchange(temporary_, target_);
+  } else {
+    fs::rename(temporary_, target_);
+  }
+  committed_ = true;
+  sync_path(target_.parent_path());
+  if (replaces) fs::remove_all(temporary_);
+}
+
+std::optional<std::string> verify_directory(const fs::path& folder) {
+  try {
+    const auto path = folder / kManifestName;
+    const auto document = read_json(path);
+    const auto files = JsonObject(document, path.string()).object("files");
+    for (const auto& [name, ignored] : files.json().items()) verify_file(folder, name, files.object(name));
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return std::nullopt;
+}
+
+}  // namespace vcas::formats
