@@ -39,13 +39,10 @@ class Workspace {
   void reserve_threads(int threads);
   GrowingBuffer& thread(int slot) { return threads_[static_cast<size_t>(slot)]; }
   GrowingBuffer& shared() { return shared_; }
-  /// Packed operand of the GEMMs that pack on each call.
-  GrowingBuffer& packed() { return packed_; }
 
  private:
   std::vector<GrowingBuffer> threads_;
   GrowingBuffer shared_;
-  GrowingBuffer packed_;
 };
 
 }  // namespace vcas::ops::kernels

@@ -1,0 +1,119 @@
+#include <ATen/native/CPUBlas.h>
+
+#include <array>
+
+#include "ops/kernels/gemm_detail.h"
+#include "ops/kernels/parallel.h"
+#include "ops/kernels/tiles.h"
+
+namespace vcas::ops::kernels::detail {
+namespace {
+
+using at::native::cpublas::brgemm;
+
+/// What every task of one product shares.
+struct Product {
+  const RowView& a;
+  int64_t m;
+  const Panels& b;
+  const float* bias;
+  float* c;
+  int64_t ldc;
+  bool accumulate;
+
+  int64_t row_blocks() const { return divide_up(m, kTile); }
+};
+
+/// A block of rows as brgemm reads it.
+struct RowBlock {
+  const float* data;
+  int64_t stride;
+  int64_t rows;        ///< that matter
+  int64_t micro_rows;  ///< that are there: `rows`, or filled up with zero rows
+};
+
+/// In place where the rows lie together, else copied to `scratch`, [kTile x depth].
+RowBlock row_block(const Product& product, int64_t block, float* scratch) {
+  const int64_t first = block * kTile, depth = product.b.depth;
+  const int64_t rows = std::min(kTile, product.m - first), micro_rows = round_up(rows, kTileStep);
+  const RowView& a = product.a;
+  if (!a.index && !a.scale && rows == micro_rows) return {a.row(first), a.stride, rows, micro_rows};
+  for (int64_t r = 0; r < rows; ++r)
+    copy_row(a.row(first + r), a.factor(first + r), depth, scratch + r * depth);
+  std::fill(scratch + rows * depth, scratch + micro_rows * depth, 0.0f);
+  return {scratch, depth, rows, micro_rows};
+}
+
+/// One tile of C: straight into place where it is whole, else through `scratch`, [kTile x kTile].
+void multiply_tile(const Product& product, const RowBlock& a, int64_t block, int64_t panel, float* scratch) {
+  const int64_t depth = product.b.depth;
+  const int64_t columns = std::min(kTile, product.b.width - panel * kTile);
+  const float* bias = product.bias ? product.bias + panel * kTile : nullptr;
+  float* c = product.c + block * kTile * product.ldc + panel * kTile;
+  if (a.rows == a.micro_rows && columns == kTile) {
+    brgemm(a.micro_rows, kTile, depth, a.stride, kTile, product.ldc, product.accumulate, a.data,
+           product.b.panel(panel), c);
+    if (bias) add_bias(bias, a.rows, columns, c, product.ldc);
+    return;
+  }
+  brgemm(a.micro_rows, round_up(columns, kTileStep), depth, a.stride, kTile, kTile, /*add_C=*/false, a.data,
+         product.b.panel(panel), scratch);
+  store_tile(scratch, kTile, bias, product.accumulate, a.rows, columns, c, product.ldc);
+}
+
+/// Into how many groups of panels the columns are split: as few as give every thread nearly the same number
+/// of tasks, because each group gathers its rows anew.
+int64_t panel_groups(int64_t row_blocks, int64_t panels) {
+  const int64_t threads = thread_count();
+  for (int64_t groups = 1; groups < panels; ++groups) {
+    const int64_t tasks = row_blocks * groups;
+    if (divide_up(tasks, threads) * threads * 20 <= tasks * 21) return groups;
+  }
+  return panels;
+}
+
+template <class PackPanel>
+Panels pack_panels(int64_t depth, int64_t width, float* storage, const PackPanel& pack_panel) {
+  const Panels panels{storage, depth, width};
+  parallel_tasks(panels.count(), [&](int64_t index, int) {
+    float* out = storage + index * depth * kTile;
+    const int64_t first = index * kTile, columns = std::min(kTile, width - first);
+    if (columns < kTile) std::fill_n(out, depth * kTile, 0.0f);
+    pack_panel(first, columns, out);
+  });
+  return panels;
+}
+
+}  // namespace
+
+Panels pack_transposed(const float* w, int64_t rows, int64_t columns, int64_t stride, float* storage) {
+  return pack_panels(columns, rows, storage, [=](int64_t first, int64_t count, float* out) {
+    std::array<const float*, kTile> source;
+    for (int64_t r = 0; r < count; ++r) source[static_cast<size_t>(r)] = w + (first + r) * stride;
+    transpose_rows(source.data(), /*factors=*/nullptr, count, columns, out, kTile);
+  });
+}
+
+Panels pack(const float* w, int64_t rows, int64_t columns, int64_t stride, float* storage) {
+  return pack_panels(rows, columns, storage, [=](int64_t first, int64_t count, float* out) {
+    for (int64_t r = 0; r < rows; ++r) std::copy_n(w + r * stride + first, count, out + r * kTile);
+  });
+}
+
+void multiply_panels(const RowView& a, int64_t m, const Panels& b, const float* bias, float* c, int64_t ldc,
+                     bool accumulate, Workspace& workspace) {
+  const Product product{a, m, b, bias, c, ldc, accumulate};
+  const int64_t panels = b.count(), groups = panel_groups(product.row_blocks(), panels);
+  workspace.reserve_threads(thread_count());
+  parallel_tasks(product.row_blocks() * groups, [&](int64_t task, int slot) {
+    const int64_t block = task / groups, group = task % groups;
+    float* scratch = workspace.thread(slot).floats(kTile * (b.depth + kTile));
+    const RowBlock rows = row_block(product, block, scratch + kTile * kTile);
+    for (int64_t panel = panels * group / groups; panel < panels * (group + 1) / groups; ++panel) {
+      multiply_tile(product, rows, block, panel, scratch);
+    }
+    at::native::cpublas::brgemm_release(/*is_vnni=*/false);
+  });
+}
+
+}  // namespace vcas::ops::kernels::detail

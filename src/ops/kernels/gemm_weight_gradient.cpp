@@ -1,0 +1,118 @@
+#include <ATen/native/CPUBlas.h>
+
+#include <array>
+
+#include "ops/kernels/gemm_detail.h"
+#include "ops/kernels/parallel.h"
+#include "ops/kernels/tiles.h"
+
+namespace vcas::ops::kernels::detail {
+namespace {
+
+using at::native::cpublas::brgemm;
+
+/// Rows that one brgemm call sums over.
+constexpr int64_t kChunk = 256;
+/// Packed rows that are kept at a time, in floats: they stay in the last cache level between packing and use.
+constexpr int64_t kBatchFloats = int64_t{2} << 20;
+
+/// A range of rows, packed in chunks: dz as [chunk][n/64][64][kChunk] (transposed), x as
+/// [chunk][k/64][kChunk][64]. A last chunk that is not full is filled up with zero rows to a multiple of
+/// kTileStep.
+struct PackedRows {
+  int64_t n_tiles;
+  int64_t k_tiles;
+  int64_t rows;
+  float* dz;
+  float* x;
+
+  int64_t chunks() const { return divide_up(rows, kChunk); }
+  int64_t chunk_rows(int64_t chunk) const { return std::min(kChunk, rows - chunk * kChunk); }
+  float* dz_tile(int64_t chunk, int64_t tile) const { return dz + (chunk * n_tiles + tile) * kTile * kChunk; }
+  float* x_tile(int64_t chunk, int64_t tile) const { return x + (chunk * k_tiles + tile) * kTile * kChunk; }
+};
+
+/// out [64][kChunk] = columns [column, column + columns) of rows [first, first + rows), transposed and
+/// scaled.
+void pack_dz_tile(const RowView& dz, int64_t first, int64_t rows, int64_t column, int64_t columns,
+                  float* out) {
+  std::array<const float*, kChunk> source;
+  for (int64_t r = 0; r < rows; ++r) source[static_cast<size_t>(r)] = dz.row(first + r) + column;
+  transpose_rows(source.data(), dz.scale ? dz.scale + first : nullptr, rows, columns, out, kChunk);
+  const int64_t micro_rows = round_up(rows, kTileStep);
+  for (int64_t c = 0; c < columns && rows < micro_rows; ++c) {
+    std::fill(out + c * kChunk + rows, out + c * kChunk + micro_rows, 0.0f);
+  }
+  std::fill(out + columns * kChunk, out + kTile * kChunk, 0.0f);
+}
+
+/// out [kChunk][64] = the same of x, not transposed.
+void pack_x_tile(const RowView& x, int64_t first, int64_t rows, int64_t column, int64_t columns, float* out) {
+  for (int64_t r = 0; r < rows; ++r, out += kTile) {
+    copy_row(x.row(first + r) + column, x.factor(first + r), columns, out);
+    std::fill(out + columns, out + kTile, 0.0f);
+  }
+  std::fill_n(out, (round_up(rows, kTileStep) - rows) * kTile, 0.0f);
+}
+
+void pack_rows(const RowView& dz, const RowView& x, int64_t first, int64_t n, int64_t k,
+               const PackedRows& packed) {
+  const int64_t tiles = packed.n_tiles + packed.k_tiles;
+  parallel_tasks(packed.chunks() * tiles, [&](int64_t task, int) {
+    const int64_t chunk = task / tiles, tile = task % tiles;
+    const int64_t begin = first + chunk * kChunk, rows = packed.chunk_rows(chunk);
+    if (tile < packed.n_tiles) {
+      const int64_t column = tile * kTile;
+      pack_dz_tile(dz, begin, rows, column, std::min(kTile, n - column), packed.dz_tile(chunk, tile));
+    } else {
+      const int64_t k_tile = tile - packed.n_tiles, column = k_tile * kTile;
+      pack_x_tile(x, begin, rows, column, std::min(kTile, k - column), packed.x_tile(chunk, k_tile));
+    }
+  });
+}
+
+/// One tile of C, summed over the chunks in order.
+void multiply_tile(const PackedRows& packed, int64_t n_tile, int64_t k_tile, int64_t n, int64_t k,
+                   bool accumulate, float* scratch, float* c) {
+  const int64_t rows = std::min(kTile, n - n_tile * kTile), columns = std::min(kTile, k - k_tile * kTile);
+  const bool whole = rows == kTile && columns == kTile;
+  float* place = c + n_tile * kTile * k + k_tile * kTile;
+  float* target = whole ? place : scratch;
+  const int64_t ld = whole ? k : kTile;
+  for (int64_t chunk = 0; chunk < packed.chunks(); ++chunk) {
+    brgemm(round_up(rows, kTileStep), round_up(columns, kTileStep),
+           round_up(packed.chunk_rows(chunk), kTileStep), kChunk, kTile, ld,
+           /*add_C=*/chunk > 0 || (whole && accumulate), packed.dz_tile(chunk, n_tile),
+           packed.x_tile(chunk, k_tile), target);
+  }
+  if (!whole) store_tile(scratch, kTile, /*bias=*/nullptr, accumulate, rows, columns, place, k);
+}
+
+void multiply_rows(const PackedRows& packed, int64_t n, int64_t k, bool accumulate, float* c,
+                   Workspace& workspace) {
+  parallel_tasks(packed.n_tiles * packed.k_tiles, [&](int64_t task, int slot) {
+    float* scratch = workspace.thread(slot).floats(kTile * kTile);
+    multiply_tile(packed, task / packed.k_tiles, task % packed.k_tiles, n, k, accumulate, scratch, c);
+    at::native::cpublas::brgemm_release(/*is_vnni=*/false);
+  });
+}
+
+}  // namespace
+
+void weight_gradient_brgemm(const RowView& dz, const RowView& x, int64_t rows, int64_t n, int64_t k, float* c,
+                            Workspace& workspace) {
+  const int64_t n_tiles = divide_up(n, kTile), k_tiles = divide_up(k, kTile);
+  const int64_t chunk_floats = (n_tiles + k_tiles) * kTile * kChunk;
+  const int64_t batch_chunks =
+      std::min(divide_up(rows, kChunk), std::max<int64_t>(1, kBatchFloats / chunk_floats));
+  float* storage = workspace.shared().floats(batch_chunks * chunk_floats);
+  workspace.reserve_threads(thread_count());
+  for (int64_t first = 0; first < rows; first += batch_chunks * kChunk) {
+    const PackedRows packed{n_tiles, k_tiles, std::min(batch_chunks * kChunk, rows - first), storage,
+                            storage + batch_chunks * n_tiles * kTile * kChunk};
+    pack_rows(dz, x, first, n, k, packed);
+    multiply_rows(packed, n, k, /*accumulate=*/first > 0, c, workspace);
+  }
+}
+
+}  // namespace vcas::ops::kernels::detail
