@@ -4,7 +4,6 @@
 #include <ATen/ops/ceil.h>
 #include <ATen/ops/cumsum.h>
 #include <ATen/ops/gather.h>
-#include <ATen/ops/isfinite.h>
 #include <ATen/ops/round.h>
 #include <ATen/ops/sort.h>
 #include <ATen/ops/stack.h>
@@ -13,7 +12,9 @@
 #include <ATen/ops/zeros_like.h>
 
 #include <limits>
+#include <optional>
 
+#include "sampling/finite.h"
 #include "sampling/random.h"
 #include "vcas/sampling/draw.h"
 #include "vcas/sampling/inclusion.h"
@@ -38,7 +39,7 @@ EntryWords entry_words(int64_t n, const StreamKey& stream, const at::Tensor& lik
 at::Tensor kept_fixed(const at::Tensor& probabilities, const StreamKey& stream) {
   const EntryWords words = entry_words(probabilities.numel(), stream, probabilities);
   const at::Tensor key = words.upper.__lshift__(31).bitwise_or(words.lower.__rshift__(1));
-  const at::Tensor order = std::get<1>(at::sort(key, /*stable=*/true));
+  const at::Tensor order = std::get<1>(at::sort(key, /*stable=*/std::optional<bool>(true), 0, false));
   const at::Tensor certain = probabilities >= 1;
   const at::Tensor open = at::where(certain, 0.0, probabilities);
   const at::Tensor cumulated = at::cumsum(at::gather(open, 0, order), 0);
@@ -51,7 +52,7 @@ at::Tensor kept_fixed(const at::Tensor& probabilities, const StreamKey& stream) 
 }
 
 at::Tensor scales_of(const at::Tensor& weights, const at::Tensor& probabilities) {
-  const at::Tensor finite = at::isfinite(weights).all();
+  const at::Tensor finite = all_finite(weights);
   const at::Tensor scales = at::where(weights.max() > 0, probabilities.reciprocal(), 0.0);
   return at::where(finite, scales, std::numeric_limits<double>::quiet_NaN());
 }
@@ -69,7 +70,7 @@ Draw draw_generic(const at::Tensor& weights, int64_t count, DrawMethod method, c
     const at::Tensor indices = std::get<0>(at::sort(std::get<1>(at::topk(rank, count))));
     return {indices, at::gather(scales, 0, indices)};
   }
-  const at::Tensor finite = at::isfinite(values).all();
+  const at::Tensor finite = all_finite(values);
   const at::Tensor takes_part = (values > 0).logical_or(finite.logical_not());
   const at::Tensor kept = (uniform(n, stream, weights) < probabilities).logical_and(takes_part);
   const at::Tensor position = at::arange(n, kept.options().dtype(at::kLong));

@@ -9,12 +9,12 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/gather.h>
-#include <ATen/ops/isfinite.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/sort.h>
 #include <ATen/ops/where.h>
 
 #include "sampling/checks.h"
+#include "sampling/finite.h"
 #include "vcas/sampling/host.h"
 
 namespace vcas::sampling {
@@ -59,7 +59,7 @@ at::Tensor inclusion_probabilities_generic(const at::Tensor& weights, int64_t co
   const int64_t n = weights.numel();
   check_count(count, n);
   const at::Tensor raw = weights.detach().to(at::kDouble);
-  const at::Tensor finite = at::isfinite(raw).all();
+  const at::Tensor finite = all_finite(raw);
   const at::Tensor values = at::where(finite, raw, 1.0);
   const at::Tensor factor =
       at::where(values.max() > kLargeWeight, at::full({}, 1 / kLargeWeight, raw.options()), 1.0);
