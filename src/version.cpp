@@ -2,6 +2,6 @@
 
 namespace vcas {
 
-const char* version() { return "0.1.0"; }
+const char* version() { return VCAS_VERSION; }
 
 }  // namespace vcas
