@@ -1,0 +1,57 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "vcas/models/text_classifier.h"
+
+namespace vcas::training {
+
+struct AdamWOptions {
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double weight_decay = 0.0;  ///< of parameters with NamedParameter::weight_decay
+};
+
+/// Adam with decoupled weight decay. At step t, with gradient g and learning rate a:
+///   w ← w·(1 - a·decay)
+///   m ← beta1·m + (1 - beta1)·g,   v ← beta2·v + (1 - beta2)·g²
+///   w ← w - a / (1 - beta1^t) · m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
+/// Source: Loshchilov and Hutter, arXiv 1711.05101; torch.optim.AdamW.
+class AdamW {
+ public:
+  AdamW(std::vector<models::NamedParameter> parameters, AdamWOptions options);
+
+  /// @param gradients      one a parameter, of its shape.
+  /// @param gradient_scale multiplies every gradient first (clipping).
+  /// @throws c10::Error "AdamW: expected 5 gradients, got 4".
+  void step(const std::vector<at::Tensor>& gradients, double learning_rate, double gradient_scale = 1.0);
+
+  int64_t steps() const { return steps_; }
+
+  /// The moments by name, "exp_avg.NAME" and "exp_avg_sq.NAME", sharing storage.
+  std::map<std::string, at::Tensor> state() const;
+  /// Copies the moments. @throws c10::Error naming a tensor that is missing or has another shape.
+  void load_state(const std::map<std::string, at::Tensor>& state, int64_t steps);
+
+ private:
+  std::vector<models::NamedParameter> parameters_;
+  AdamWOptions options_;
+  std::vector<at::Tensor> exp_avg_;
+  std::vector<at::Tensor> exp_avg_sq_;
+  int64_t steps_ = 0;
+};
+
+/// ‖gradients‖ over all tensors together, accumulated in float64.
+double global_norm(const std::vector<at::Tensor>& gradients);
+
+/// What gradients are multiplied by so that their norm is at most max_norm: min(1, max_norm / (norm + 1e-6)); 1 when
+/// max_norm is 0. Source: torch.nn.utils.clip_grad_norm_.
+double clipping_coefficient(double norm, double max_norm);
+
+}  // namespace vcas::training

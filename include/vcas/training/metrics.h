@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "vcas/formats/tensorboard.h"
+#include "vcas/training/history.h"
+#include "vcas/training/method.h"
+#include "vcas/training/task.h"
+
+namespace vcas::training {
+
+/// A line of metrics.jsonl.
+struct LoggedStep {
+  int64_t step = 0;
+  double epoch = 0;
+  double loss = 0;           ///< mean since the last logged step
+  double learning_rate = 0;  ///< of this step
+  double gradient_norm = 0;  ///< of this step, before clipping
+  double step_milliseconds = 0;  ///< mean since the last logged step
+  double clipped_fraction = 0;   ///< of all steps so far; TensorBoard only
+  std::optional<SamplingStatus> sampling;
+};
+
+/// {"step","epoch","loss","learning_rate","grad_norm","step_ms","s","rho","nu","v_sgd","v_act","v_w"}; what a method
+/// does not have, or not yet, is null.
+nlohmann::json to_json(const LoggedStep& step);
+
+/// metrics.jsonl and TensorBoard events of a run, in its folder.
+class MetricsLog {
+ public:
+  /// @param resumed_step steps that are already done: lines and events after it are dropped.
+  /// @throws std::system_error when the disk refuses.
+  MetricsLog(const std::filesystem::path& output_dir, std::optional<int64_t> resumed_step);
+
+  void write(const LoggedStep& step);
+  /// To TensorBoard only.
+  void write(const Evaluation& evaluation, int64_t step);
+  void flush();
+
+ private:
+  std::filesystem::path path_;
+  std::ofstream lines_;
+  formats::TensorBoardWriter events_;
+};
+
+/// summary.json.
+struct RunSummary {
+  std::string method;
+  uint64_t seed = 0;
+  int64_t steps = 0;
+  double train_loss = 0;
+  std::optional<Evaluation> evaluation;
+  double train_seconds = 0;
+  double adaptation_seconds = 0;
+  Percentiles step_milliseconds;
+  FlopCount flops;
+  int64_t threads = 0;
+};
+
+/// As in summary.json; peak_rss_bytes is the process's so far.
+nlohmann::json to_json(const RunSummary& summary);
+
+}  // namespace vcas::training

@@ -1,0 +1,137 @@
+#include "vcas/training/method.h"
+
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/sub.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace vcas::training {
+namespace {
+
+std::vector<size_t> controlled_parameters(const std::vector<models::NamedParameter>& parameters) {
+  std::vector<size_t> indices;
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    if (parameters[i].below_topmost_sampling) indices.push_back(i);
+  }
+  return indices;
+}
+
+/// ‖a - b‖² over all tensors, accumulated in float64.
+double squared_distance(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double norm = at::linalg_vector_norm(a[i].sub(b[i]), 2, std::nullopt, /*keepdim=*/false, at::kDouble)
+                            .item<double>();
+    sum += norm * norm;
+  }
+  return sum;
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+control::SamplingLayout sampling_layout(const std::vector<models::NamedParameter>& parameters,
+                                        const std::vector<std::vector<models::SampledLinear>>& linears) {
+  std::map<std::string, int64_t> gradient_indices;
+  for (const size_t i : controlled_parameters(parameters)) {
+    gradient_indices.emplace(parameters[i].name, static_cast<int64_t>(gradient_indices.size()));
+  }
+  control::SamplingLayout layout;
+  for (const auto& block : linears) {
+    auto& described = layout.blocks.emplace_back();
+    for (const auto& linear : block) {
+      const auto found = gradient_indices.find(linear.name);
+      const bool trainable = found != gradient_indices.end();
+      described.push_back(
+          {linear.name, linear.one_row_per_sample, trainable ? found->second : int64_t{0}, trainable});
+    }
+  }
+  return layout;
+}
+
+MicroBatchGradient ExactMethod::backward(const MicroBatch& batch, double loss_scale) {
+  const sampling::SamplingPlan exact;
+  auto result = batch.pass->backward(exact, loss_scale, /*want_stats=*/false, /*last_pass=*/true);
+  return {std::move(result.gradients), result.flops, 0};
+}
+
+VcasMethod::VcasMethod(const control::ControllerOptions& options,
+                       const std::vector<models::NamedParameter>& parameters,
+                       const std::vector<std::vector<models::SampledLinear>>& linears, uint64_t seed)
+    : layout_(sampling_layout(parameters, linears)),
+      controlled_(controlled_parameters(parameters)),
+      controller_(options, layout_, seed),
+      // Policy solve replays the draws on the norms of the exact pass instead.
+      wants_probe_stats_(options.policy == control::Policy::paper) {}
+
+MicroBatchGradient VcasMethod::backward(const MicroBatch& batch, double loss_scale) {
+  if (controller_.adapts(batch.number, batch.full_size)) return adapt(batch, loss_scale);
+  auto result = batch.pass->backward(controller_.plan(), loss_scale, /*want_stats=*/false, /*last_pass=*/true);
+  return {std::move(result.gradients), result.flops, 0};
+}
+
+MicroBatchGradient VcasMethod::adapt(const MicroBatch& batch, double loss_scale) {
+  // Unscaled passes, so that the variances do not depend on gradient accumulation.
+  auto exact = batch.pass->backward({}, /*loss_scale=*/1, /*want_stats=*/true, /*last_pass=*/false);
+  const auto start = std::chrono::steady_clock::now();
+  double flops = exact.flops;
+
+  control::BatchObservation observation;
+  observation.offsets = batch.offsets;
+  observation.exact = std::move(exact.blocks);
+  observation.exact_gradients = below_topmost_sampling(exact.gradients);
+  const auto plans = controller_.probe_plans(observation.exact);
+  for (size_t i = 0; i < plans.size(); ++i) {
+    auto probe = batch.pass->backward(plans[i], /*loss_scale=*/1, wants_probe_stats_, i + 1 == plans.size());
+    flops += probe.flops;
+    observation.sampled_squared_error.push_back(
+        squared_distance(below_topmost_sampling(probe.gradients), observation.exact_gradients));
+    observation.sampled.push_back(std::move(probe.blocks));
+  }
+  adapted_ = controller_.observe(batch.number, observation) || adapted_;
+  const double seconds = seconds_since(start);
+
+  if (loss_scale != 1) {
+    // Out of place: the controller may still hold the unscaled ones.
+    for (auto& gradient : exact.gradients) gradient = gradient.mul(loss_scale);
+  }
+  return {std::move(exact.gradients), flops, seconds};
+}
+
+std::vector<at::Tensor> VcasMethod::below_topmost_sampling(const std::vector<at::Tensor>& gradients) const {
+  std::vector<at::Tensor> controlled;
+  controlled.reserve(controlled_.size());
+  for (const size_t i : controlled_) controlled.push_back(gradients[i]);
+  return controlled;
+}
+
+std::optional<SamplingStatus> VcasMethod::status() const {
+  const auto plan = controller_.plan();
+  SamplingStatus status{controller_.s(), plan.sample_keep_ratio, {}, std::nullopt};
+  for (size_t block = 0; block < plan.row_keep_ratio.size(); ++block) {
+    for (size_t linear = 0; linear < plan.row_keep_ratio[block].size(); ++linear) {
+      const auto& described = layout_.blocks[block][linear];
+      if (described.trainable) status.row_keep_ratio[described.name] = plan.row_keep_ratio[block][linear];
+    }
+  }
+  if (adapted_) status.last_adaptation = controller_.last_report();
+  return status;
+}
+
+MethodState VcasMethod::state() const {
+  return {{{"controller", controller_.state()}, {"adapted", adapted_}}, controller_.state_tensors()};
+}
+
+void VcasMethod::load_state(const MethodState& state) {
+  controller_.load_state(state.numbers.at("controller"), state.tensors);
+  adapted_ = state.numbers.at("adapted").get<bool>();
+}
+
+}  // namespace vcas::training

@@ -1,0 +1,151 @@
+#include "vcas/training/metrics.h"
+
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <numeric>
+#include <string_view>
+#include <system_error>
+
+#include "vcas/formats/atomic_directory.h"
+#include "vcas/formats/file.h"
+
+namespace vcas::training {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kMetricsFile = "metrics.jsonl";
+
+/// Keeps the lines up to and with a step. A line that a crash cut off ends the file.
+std::string lines_up_to(std::string_view content, int64_t step) {
+  size_t kept = 0;
+  while (true) {
+    const size_t end = content.find('\n', kept);
+    if (end == std::string_view::npos) break;
+    const auto line = nlohmann::json::parse(content.substr(kept, end - kept), nullptr, /*allow_exceptions=*/false);
+    if (!line.is_object() || line.value("step", step + 1) > step) break;
+    kept = end + 1;
+  }
+  return std::string(content.substr(0, kept));
+}
+
+fs::path prepare_metrics_file(const fs::path& output_dir, std::optional<int64_t> resumed_step) {
+  fs::path path = output_dir / kMetricsFile;
+  std::string kept;
+  if (resumed_step && fs::exists(path)) kept = lines_up_to(formats::read_file(path), *resumed_step);
+  formats::write_file_atomically(path, kept);
+  return path;
+}
+
+std::optional<int64_t> purge_step(std::optional<int64_t> resumed_step) {
+  if (!resumed_step) return std::nullopt;
+  return *resumed_step + 1;
+}
+
+int64_t peak_rss_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return int64_t{usage.ru_maxrss} * 1024;
+}
+
+}  // namespace
+
+nlohmann::json to_json(const LoggedStep& step) {
+  nlohmann::json line = {{"step", step.step},
+                         {"epoch", step.epoch},
+                         {"loss", step.loss},
+                         {"learning_rate", step.learning_rate},
+                         {"grad_norm", step.gradient_norm},
+                         {"step_ms", step.step_milliseconds},
+                         {"s", nullptr},
+                         {"rho", nullptr},
+                         {"nu", nullptr},
+                         {"v_sgd", nullptr},
+                         {"v_act", nullptr},
+                         {"v_w", nullptr}};
+  if (!step.sampling) return line;
+  line["s"] = step.sampling->s;
+  line["rho"] = step.sampling->sample_keep_ratio;
+  line["nu"] = step.sampling->row_keep_ratio;
+  if (const auto& adaptation = step.sampling->last_adaptation) {
+    line["v_sgd"] = adaptation->v_sgd;
+    line["v_act"] = adaptation->v_act;
+    line["v_w"] = adaptation->v_w;
+  }
+  return line;
+}
+
+MetricsLog::MetricsLog(const fs::path& output_dir, std::optional<int64_t> resumed_step)
+    : path_(prepare_metrics_file(output_dir, resumed_step)),
+      lines_(path_, std::ios::app),
+      events_(output_dir, purge_step(resumed_step)) {}
+
+void MetricsLog::write(const LoggedStep& step) {
+  lines_ << to_json(step).dump() << '\n';
+  events_.add_scalar("train/epoch", step.epoch, step.step);
+  events_.add_scalar("train/loss", step.loss, step.step);
+  events_.add_scalar("train/learning_rate", step.learning_rate, step.step);
+  events_.add_scalar("train/grad_norm", step.gradient_norm, step.step);
+  events_.add_scalar("train/clipped_fraction", step.clipped_fraction, step.step);
+  events_.add_scalar("train/step_ms", step.step_milliseconds, step.step);
+  if (const auto& sampling = step.sampling) {
+    events_.add_scalar("sampling/s", sampling->s, step.step);
+    for (size_t block = 0; block < sampling->sample_keep_ratio.size(); ++block) {
+      events_.add_scalar("sampling/rho/" + std::to_string(block), sampling->sample_keep_ratio[block], step.step);
+    }
+    for (const auto& [name, ratio] : sampling->row_keep_ratio) {
+      events_.add_scalar("sampling/nu/" + name, ratio, step.step);
+    }
+    if (const auto& adaptation = sampling->last_adaptation) {
+      events_.add_scalar("sampling/v_sgd", adaptation->v_sgd, step.step);
+      events_.add_scalar("sampling/v_act", adaptation->v_act, step.step);
+      events_.add_scalar("sampling/v_w", adaptation->v_w, step.step);
+    }
+  }
+  flush();
+}
+
+void MetricsLog::write(const Evaluation& evaluation, int64_t step) {
+  events_.add_scalar("eval/loss", evaluation.loss, step);
+  events_.add_scalar("eval/accuracy", evaluation.accuracy, step);
+  events_.add_scalar("eval/macro_f1", evaluation.macro_f1, step);
+  events_.add_scalar("eval/matthews", evaluation.matthews, step);
+  flush();
+}
+
+void MetricsLog::flush() {
+  lines_.flush();
+  if (!lines_) throw std::system_error(EIO, std::generic_category(), path_.string());
+  events_.flush();
+}
+
+nlohmann::json to_json(const RunSummary& summary) {
+  nlohmann::json json = {{"method", summary.method},
+                         {"seed", summary.seed},
+                         {"steps", summary.steps},
+                         {"train_loss", summary.train_loss},
+                         {"eval_loss", nullptr},
+                         {"eval_accuracy", nullptr},
+                         {"train_seconds", summary.train_seconds},
+                         {"adaptation_seconds", summary.adaptation_seconds},
+                         {"step_ms",
+                          {{"median", summary.step_milliseconds.median},
+                           {"p10", summary.step_milliseconds.p10},
+                           {"p90", summary.step_milliseconds.p90}}},
+                         {"flops",
+                          {{"exact", summary.flops.exact},
+                           {"performed", summary.flops.performed},
+                           {"reduction", 1 - summary.flops.performed / summary.flops.exact}}},
+                         {"peak_rss_bytes", peak_rss_bytes()},
+                         {"device", "cpu"},
+                         {"threads", summary.threads},
+                         {"dtype", "float32"}};
+  if (summary.evaluation) {
+    json["eval_loss"] = summary.evaluation->loss;
+    json["eval_accuracy"] = summary.evaluation->accuracy;
+  }
+  return json;
+}
+
+}  // namespace vcas::training

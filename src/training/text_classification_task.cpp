@@ -1,0 +1,95 @@
+#include "vcas/training/text_classification_task.h"
+
+#include <ATen/ops/argmax.h>
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/softmax.h>
+#include <c10/core/GradMode.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "vcas/training/evaluation.h"
+
+namespace vcas::training {
+namespace {
+
+/// Batches that are sorted by length together, as Hugging Face's LengthGroupedSampler does.
+constexpr int64_t kBucketBatches = 50;
+
+at::Tensor to_tensor(const std::vector<int64_t>& values) {
+  at::Tensor tensor = at::empty({static_cast<int64_t>(values.size())}, at::kLong);
+  std::copy(values.begin(), values.end(), tensor.mutable_data_ptr<int64_t>());
+  return tensor;
+}
+
+std::vector<int64_t> to_vector(const at::Tensor& tensor) {
+  const at::Tensor values = tensor.to(at::kLong).contiguous();
+  const auto* data = values.const_data_ptr<int64_t>();
+  return {data, data + values.numel()};
+}
+
+data::OrderOptions order_options(const TextBatching& batching) {
+  return {batching.seed, batching.train_batch_size, batching.group_by_length ? kBucketBatches : 0};
+}
+
+}  // namespace
+
+models::TextBatch to_batch(const data::PackedTexts& texts) {
+  return {to_tensor(texts.token_ids), to_tensor(texts.token_type_ids), to_tensor(texts.offsets),
+          to_tensor(texts.labels)};
+}
+
+Predictions predict(models::TextClassifier& model, const data::TokenizedTexts& texts, int64_t batch_size) {
+  const c10::AutoGradMode no_grad(false);
+  at::Tensor logits = at::empty({texts.size(), model.label_count()}, at::kFloat);
+  std::vector<int64_t> labels(static_cast<size_t>(texts.size()));
+  models::PassOptions options;
+  options.training = false;
+  for (const auto& examples : data::evaluation_batches(texts.lengths(), batch_size)) {
+    const auto pass = model.forward_pass(to_batch(texts.pack(examples)), options);
+    logits.index_copy_(0, to_tensor(examples), pass->logits().detach().to(at::kFloat));
+    for (const int64_t example : examples) labels[static_cast<size_t>(example)] = texts.label(example);
+  }
+  // In float64, so that the mean over many texts does not depend on the batch size.
+  const double loss = at::cross_entropy_loss(logits.to(at::kDouble), to_tensor(labels)).item<double>();
+  return {at::softmax(logits, 1), std::move(labels), to_vector(logits.argmax(1)), loss};
+}
+
+TextClassificationTask::TextClassificationTask(models::TextClassifier& model, data::TokenizedTexts train,
+                                               std::optional<data::TokenizedTexts> validation,
+                                               const TextBatching& batching, SaveModel save_model)
+    : model_(model),
+      train_(std::move(train)),
+      validation_(std::move(validation)),
+      batching_(batching),
+      save_model_(std::move(save_model)),
+      order_(train_.lengths(), order_options(batching)) {}
+
+MicroBatch TextClassificationTask::forward(const MicroBatchPosition& position, uint64_t seed) {
+  const auto examples = order_.batch({position.epoch, position.index});
+  auto texts = train_.pack(examples);
+  models::PassOptions options;
+  options.seed = seed;
+  options.micro_batch = position.number;
+  MicroBatch batch;
+  batch.pass = model_.forward_pass(to_batch(texts), options);
+  batch.offsets = std::move(texts.offsets);
+  batch.full_size = static_cast<int64_t>(examples.size()) == batching_.train_batch_size;
+  batch.number = position.number;
+  return batch;
+}
+
+std::string TextClassificationTask::describe(const MicroBatchPosition& position) {
+  return fmt::format("examples {}", fmt::join(order_.batch({position.epoch, position.index}), ", "));
+}
+
+std::optional<Evaluation> TextClassificationTask::evaluate() {
+  if (!validation_) return std::nullopt;
+  const Predictions predictions = predict(model_, *validation_, batching_.eval_batch_size);
+  return score_predictions(predictions.labels, predictions.classes, model_.label_count(), predictions.loss);
+}
+
+}  // namespace vcas::training
