@@ -1,0 +1,68 @@
+#include "ops/kernels/reductions.h"
+
+#include "ops/kernels/highway_targets.h"
+#include "ops/kernels/parallel.h"
+#include "ops/kernels/row_chunks.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/kernels/reductions.cpp"
+#include <hwy/foreach_target.h>
+// after foreach_target.h
+#include "ops/kernels/row_ops-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace vcas::ops::kernels::HWY_NAMESPACE {
+
+void reduce_row_range(const RowView& x, int64_t begin, int64_t end, int64_t columns, double* row_norms,
+                      float* partial) {
+  for (int64_t r = begin; r < end; ++r) {
+    const float* row = x.row(r);
+    const auto factor = hn::Set(DF(), x.factor(r));
+    SquareSum squares;
+    for_each_vector(columns, [&](const auto& access, int64_t c) HWY_ATTR {
+      const auto value = hn::Mul(factor, access.load(row + c));
+      if (partial) access.store(hn::Add(access.load(partial + c), value), partial + c);
+      squares.add(value);
+    });
+    if (row_norms) row_norms[r] = std::sqrt(squares.total());
+  }
+}
+
+double square_sum(const float* x, int64_t count) {
+  SquareSum squares;
+  for_each_vector(count, [&](const auto& access, int64_t i) HWY_ATTR { squares.add(access.load(x + i)); });
+  return squares.total();
+}
+
+}  // namespace vcas::ops::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace vcas::ops::kernels {
+
+HWY_EXPORT(reduce_row_range);
+HWY_EXPORT(square_sum);
+
+void reduce_rows(const RowView& x, int64_t rows, int64_t columns, double* row_norms, float* column_sums,
+                 Workspace& workspace) {
+  const int64_t width = column_sums ? columns : 0;
+  sum_over_row_chunks(rows, /*scratch_floats=*/0, width, column_sums, workspace,
+                      [&](int64_t begin, int64_t end, float*, float* partial) {
+                        HWY_DYNAMIC_DISPATCH(reduce_row_range)(x, begin, end, columns, row_norms, partial);
+                      });
+}
+
+double sum_of_squares(const float* x, int64_t count, Workspace& workspace) {
+  constexpr int64_t kBlock = 16384;
+  const int64_t blocks = (count + kBlock - 1) / kBlock;
+  double* partials = workspace.shared().doubles(blocks);
+  parallel_tasks(blocks, [&](int64_t block, int) {
+    const int64_t first = block * kBlock;
+    partials[block] = HWY_DYNAMIC_DISPATCH(square_sum)(x + first, std::min(kBlock, count - first));
+  });
+  double total = 0;
+  for (int64_t block = 0; block < blocks; ++block) total += partials[block];
+  return total;
+}
+
+}  // namespace vcas::ops::kernels
+#endif
