@@ -23,20 +23,22 @@ struct BertConfig {
   double layer_norm_eps = 1e-12;
   double hidden_dropout_prob = 0.1;
   double attention_probs_dropout_prob = 0.1;
+  double classifier_dropout = 0.1;  ///< hidden_dropout_prob where config.json says nothing else
   double initializer_range = 0.02;
-  int64_t pad_token_id = 0;
   std::string hidden_act = "gelu";  ///< "gelu" (erf) or "gelu_new"/"gelu_pytorch_tanh" (tanh)
   int64_t num_labels = 2;
 
   /// Reads config.json. num_labels comes from id2label or num_labels when present.
-  /// @throws std::invalid_argument "key: expected ..., got ..." for a missing, wrong-typed or unsupported value.
+  /// @throws std::invalid_argument "key: expected ..., got ..." for a missing, wrong-typed or unsupported
+  /// value.
   static BertConfig from_json(const nlohmann::json& json);
 };
 
 /// How the tensors of a file fitted a model.
 struct LoadReport {
   std::vector<std::string> initialised;  ///< missing head tensors, drawn from the seed
-  std::vector<std::string> surplus;      ///< tensors of the file that the model does not have; known buffers are not listed
+  std::vector<std::string>
+      surplus;  ///< tensors of the file that the model does not have; known buffers are not listed
 };
 
 /// Makes a BERT sequence classifier from Hugging Face tensors, with or without the `bert.` prefix.
@@ -45,7 +47,7 @@ struct LoadReport {
 /// @param require_head a missing head is an error instead.
 /// @throws std::invalid_argument naming every tensor that is missing or has a wrong shape or dtype.
 std::unique_ptr<TextClassifier> make_bert_classifier(const BertConfig& config,
-                                                     const std::map<std::string, at::Tensor>& tensors, uint64_t seed,
-                                                     bool require_head, LoadReport* report);
+                                                     const std::map<std::string, at::Tensor>& tensors,
+                                                     uint64_t seed, bool require_head, LoadReport* report);
 
 }  // namespace vcas::models

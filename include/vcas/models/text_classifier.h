@@ -31,7 +31,7 @@ struct PassOptions {
 
 /// What one backward pass gave.
 struct BackwardResult {
-  std::vector<at::Tensor> gradients;            ///< one a trainable parameter, in the order of trainable_parameters()
+  std::vector<at::Tensor> gradients;  ///< one a trainable parameter, in the order of trainable_parameters()
   std::vector<sampling::SamplingStats> blocks;  ///< block nearest the input first; empty unless asked for
   double flops = 0;                             ///< of this pass
 };

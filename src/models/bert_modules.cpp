@@ -1,0 +1,73 @@
+#include "bert_modules.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/layer_norm.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
+#include <c10/util/Exception.h>
+
+#include "vcas/ops/dropout.h"
+
+namespace vcas::models {
+namespace {
+
+using sampling::Site;
+
+/// Position of every row in its text, [R] int64.
+at::Tensor positions_of_rows(const at::Tensor& offsets, int64_t max_positions) {
+  const auto* begin = offsets.const_data_ptr<int64_t>();
+  const int64_t texts = offsets.numel() - 1;
+  auto positions = at::empty({begin[texts]}, at::kLong);
+  auto* out = positions.mutable_data_ptr<int64_t>();
+  for (int64_t i = 0; i < texts; ++i) {
+    TORCH_CHECK(begin[i + 1] - begin[i] <= max_positions, "bert: expected texts of at most ", max_positions,
+                " tokens, got ", begin[i + 1] - begin[i]);
+    for (int64_t row = begin[i]; row < begin[i + 1]; ++row) out[row] = row - begin[i];
+  }
+  return positions;
+}
+
+}  // namespace
+
+BertEmbeddings::BertEmbeddings(const BertConfig& config)
+    : layer_norm_eps_(config.layer_norm_eps), dropout_(config.hidden_dropout_prob) {
+  const int64_t hidden = config.hidden_size;
+  word_ = register_parameter("word_embeddings", at::zeros({config.vocab_size, hidden}));
+  position_ = register_parameter("position_embeddings", at::zeros({config.max_position_embeddings, hidden}));
+  token_type_ = register_parameter("token_type_embeddings", at::zeros({config.type_vocab_size, hidden}));
+  norm_weight_ = register_parameter("norm_weight", at::ones({hidden}));
+  norm_bias_ = register_parameter("norm_bias", at::zeros({hidden}));
+}
+
+at::Tensor BertEmbeddings::forward(const TextBatch& batch, const sampling::StreamKey& stream, bool training) {
+  const auto positions = positions_of_rows(batch.offsets, position_.size(0)).to(batch.token_ids.device());
+  const auto sum = at::embedding(word_, batch.token_ids) + at::embedding(token_type_, batch.token_type_ids) +
+                   at::embedding(position_, positions);
+  const auto normed = at::layer_norm(sum, {sum.size(1)}, norm_weight_, norm_bias_, layer_norm_eps_);
+  return ops::dropout(normed, ops::make_rng_tensor(stream), Site::embedding_dropout, training ? dropout_ : 0);
+}
+
+BertHead::BertHead(const BertConfig& config) : dropout_(config.classifier_dropout) {
+  pooler_weight_ = register_parameter("pooler_weight", at::zeros({config.hidden_size, config.hidden_size}));
+  pooler_bias_ = register_parameter("pooler_bias", at::zeros({config.hidden_size}));
+  classifier_weight_ =
+      register_parameter("classifier_weight", at::zeros({config.num_labels, config.hidden_size}));
+  classifier_bias_ = register_parameter("classifier_bias", at::zeros({config.num_labels}));
+}
+
+at::Tensor BertHead::forward(const at::Tensor& first_rows, const sampling::StreamKey& stream, bool training) {
+  const auto pooled = at::addmm(pooler_bias_, first_rows, pooler_weight_.t()).tanh();
+  const auto kept =
+      ops::dropout(pooled, ops::make_rng_tensor(stream), Site::pooler_dropout, training ? dropout_ : 0);
+  return at::addmm(classifier_bias_, kept, classifier_weight_.t());
+}
+
+double BertHead::forward_flops(int64_t samples) const {
+  return 2.0 * static_cast<double>(samples) *
+         static_cast<double>(pooler_weight_.numel() + classifier_weight_.numel());
+}
+
+}  // namespace vcas::models

@@ -1,0 +1,344 @@
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "arguments.h"
+#include "kept_rows.h"
+#include "ops/kernels/attention.h"
+#include "ops/kernels/dropout.h"
+#include "ops/kernels/gelu.h"
+#include "ops/kernels/gemm.h"
+#include "ops/kernels/layer_norm.h"
+#include "ops/kernels/reductions.h"
+#include "ops/linear/sampled_weight.h"
+#include "saved_activations.h"
+#include "vcas/sampling/norms.h"
+
+namespace vcas::ops {
+namespace {
+
+using kernels::RowView;
+using sampling::Site;
+
+/// A gradient on compact rows, with the norm of each row.
+struct CompactGradient {
+  at::Tensor value;  ///< [C, columns]
+  std::vector<double> row_norms;
+
+  RowView view() const { return {value.const_data_ptr<float>(), value.size(1), nullptr, nullptr}; }
+  float* data() const { return value.mutable_data_ptr<float>(); }
+};
+
+/// The backward pass of a block as a sequence of kernels on the rows of the kept samples. Saved activations
+/// are read in place through the kept rows; everything else is compact.
+class CpuBackward {
+ public:
+  CpuBackward(const EncoderLayerArguments& arguments, const std::vector<at::Tensor>& saved,
+              const EncoderLayerRequest& request, const KeptRows& kept)
+      : a_(arguments), s_(SavedActivations::from_list(saved)), request_(request), kept_(kept) {
+    result_.parameters.resize(kEncoderParameters);
+    if (request.row_scores)
+      result_.stats.row_scores = at::zeros({kEncoderLinears, a_.rows()}, a_.x.options().dtype(at::kDouble));
+  }
+
+  EncoderLayerGradients run(const at::Tensor& gradient) {
+    const RowView arriving{gradient.const_data_ptr<float>(), a_.hidden(), kept_.query_index(),
+                           kept_.query_scale()};
+    const auto hidden =
+        a_.options.pre_norm ? feed_forward_pre_norm(arriving) : feed_forward_post_norm(arriving);
+    const auto attended =
+        through_dropout(rows_of(hidden), Site::attention_output_dropout, kAttentionOutputBias);
+    weight_gradient(EncoderLinear::attention_output, attended, s_.context, kept_.query_rows(), {});
+    const auto inner = attention(attended);
+    if (request_.input || wants_input_norm()) result_.input = input_gradient(inner, hidden);
+    count_flops();
+    return std::move(result_);
+  }
+
+ private:
+  struct AttentionGradients {
+    CompactGradient query, key, value;
+  };
+
+  const float* parameter(size_t index) const { return a_.parameters[index].const_data_ptr<float>(); }
+  at::Tensor compact(int64_t rows, int64_t columns) const {
+    return at::empty({rows, columns}, a_.x.options());
+  }
+  kernels::DropoutMask dropout(Site site, double p) const {
+    return p == 0 ? kernels::DropoutMask() : kernels::DropoutMask(read_rng(a_.rng, site), p);
+  }
+  RowView rows_of(const at::Tensor& matrix) const {
+    return {matrix.const_data_ptr<float>(), matrix.size(1), nullptr, nullptr};
+  }
+  bool wants_input_norm() const {
+    return a_.options.pre_norm &&
+           (request_.parameters[kAttentionNormWeight] || request_.parameters[kAttentionNormBias]);
+  }
+
+  /// A new gradient for a parameter of `size` values, or null when none is wanted.
+  float* parameter_gradient(size_t index) {
+    if (!request_.parameters[index]) return nullptr;
+    result_.parameters[index] = at::empty_like(a_.parameters[index]);
+    return result_.parameters[index].mutable_data_ptr<float>();
+  }
+
+  /// Gradient of the feed-forward part's input sum, post-norm: through LayerNorm, both linears and the
+  /// residual.
+  at::Tensor feed_forward_post_norm(const RowView& arriving) {
+    const auto output_sum = layer_norm(arriving, s_.output_sum, kept_.query_rows(), s_.output_norm_mean,
+                                       s_.output_norm_rstd, kOutputNormWeight, {});
+    feed_forward(rows_of(output_sum), output_sum, /*accumulate=*/true);
+    return layer_norm(rows_of(output_sum), s_.attention_sum, kept_.query_rows(), s_.attention_norm_mean,
+                      s_.attention_norm_rstd, kAttentionNormWeight, {});
+  }
+
+  /// The same, pre-norm: both linears, LayerNorm, and the residual around them.
+  at::Tensor feed_forward_pre_norm(const RowView& arriving) {
+    auto residual = compact(kept_.query_count(), a_.hidden());
+    kernels::DropoutForward copy;
+    copy.input = arriving;
+    copy.output = residual.mutable_data_ptr<float>();
+    kernels::dropout_forward(copy, kept_.query_count(), a_.hidden(), workspace_);
+    auto normed = compact(kept_.query_count(), a_.hidden());
+    feed_forward(rows_of(residual), normed, /*accumulate=*/false);
+    return layer_norm(rows_of(normed), s_.attention_sum, kept_.query_rows(), s_.output_norm_mean,
+                      s_.output_norm_rstd, kOutputNormWeight, residual);
+  }
+
+  /// From the gradient of the feed-forward part's output to that of its input, written or added to `input`.
+  void feed_forward(const RowView& arriving, const at::Tensor& input, bool accumulate) {
+    const auto fed = through_dropout(arriving, Site::feed_forward_dropout, kOutputBias);
+    weight_gradient(EncoderLinear::output, fed, s_.activated, kept_.query_rows(), s_.activated_norm);
+    CompactGradient activated{compact(kept_.query_count(), a_.intermediate()), kept_.query_norms()};
+    kernels::matmul_nn(fed.view(), kept_.query_count(), a_.hidden(), a_.intermediate(),
+                       parameter(kOutputWeight), activated.data(), a_.intermediate(), false, workspace_);
+    gelu(activated);
+    weight_gradient(EncoderLinear::intermediate, activated, s_.feed_forward_input, kept_.query_rows(),
+                    s_.feed_forward_input_norm);
+    kernels::matmul_nn(activated.view(), kept_.query_count(), a_.intermediate(), a_.hidden(),
+                       parameter(kIntermediateWeight), input.mutable_data_ptr<float>(), a_.hidden(),
+                       accumulate, workspace_);
+  }
+
+  void gelu(CompactGradient& activated) {
+    kernels::GeluBackward args;
+    args.kind = a_.options.tanh_gelu ? kernels::GeluKind::tanh : kernels::GeluKind::erf;
+    args.input = {s_.intermediate.const_data_ptr<float>(), a_.intermediate(), kept_.query_rows().data(),
+                  nullptr};
+    args.grad = activated.data();
+    args.row_norms = activated.row_norms.data();
+    args.column_sums = parameter_gradient(kIntermediateBias);
+    kernels::gelu_backward(args, kept_.query_count(), a_.intermediate(), workspace_);
+  }
+
+  CompactGradient through_dropout(const RowView& arriving, Site site, size_t bias) {
+    CompactGradient gradient{compact(kept_.query_count(), a_.hidden()), kept_.query_norms()};
+    kernels::DropoutBackward args;
+    args.grad_output = arriving;
+    args.mask = dropout(site, a_.options.hidden_dropout);
+    args.mask_rows = kept_.query_source_rows().data();
+    args.grad_input = gradient.data();
+    args.row_norms = gradient.row_norms.data();
+    args.column_sums = parameter_gradient(bias);
+    kernels::dropout_backward(args, kept_.query_count(), a_.hidden(), workspace_);
+    return gradient;
+  }
+
+  /// @param add compact rows to add to the result (a residual), or undefined.
+  at::Tensor layer_norm(const RowView& gradient, const at::Tensor& sum, const std::vector<int64_t>& rows,
+                        const at::Tensor& mean, const at::Tensor& rstd, size_t weight,
+                        const at::Tensor& add) {
+    const auto count = static_cast<int64_t>(rows.size());
+    auto result = compact(count, a_.hidden());
+    kernels::LayerNormBackward args;
+    args.grad_output = gradient;
+    args.sum = {sum.const_data_ptr<float>(), a_.hidden(), rows.data(), nullptr};
+    args.mean = mean.const_data_ptr<float>();
+    args.rstd = rstd.const_data_ptr<float>();
+    args.gamma = parameter(weight);
+    args.add = add.defined() ? add.const_data_ptr<float>() : nullptr;
+    args.grad_input = result.mutable_data_ptr<float>();
+    args.grad_gamma = parameter_gradient(weight);
+    args.grad_beta = parameter_gradient(weight + 1);
+    kernels::layer_norm_backward(args, count, a_.hidden(), workspace_);
+    return result;
+  }
+
+  AttentionGradients attention(const CompactGradient& attended) {
+    auto context = compact(kept_.query_count(), a_.hidden());
+    kernels::matmul_nn(attended.view(), kept_.query_count(), a_.hidden(), a_.hidden(),
+                       parameter(kAttentionOutputWeight), context.mutable_data_ptr<float>(), a_.hidden(),
+                       false, workspace_);
+    AttentionGradients g{{compact(kept_.query_count(), a_.hidden()), kept_.query_norms()},
+                         {compact(kept_.count(), a_.hidden()), kept_.norms()},
+                         {compact(kept_.count(), a_.hidden()), kept_.norms()}};
+    run_attention_kernel(context, g);
+    finish_projection(EncoderLinear::query, g.query, kQueryBias);
+    finish_projection(EncoderLinear::key, g.key, kKeyBias);
+    finish_projection(EncoderLinear::value, g.value, kValueBias);
+    return g;
+  }
+
+  void run_attention_kernel(const at::Tensor& context, const AttentionGradients& g) {
+    kernels::AttentionShape shape;
+    shape.offsets = a_.offsets.const_data_ptr<int64_t>();
+    shape.samples = a_.samples();
+    shape.heads = a_.options.num_heads;
+    shape.head_size = a_.hidden() / a_.options.num_heads;
+    shape.causal = a_.options.causal;
+    shape.first_row_only = a_.options.first_row_only;
+    shape.dropout = dropout(Site::attention_dropout, a_.options.attention_dropout);
+    kernels::AttentionBackward args;
+    args.inputs = {s_.query.const_data_ptr<float>(), a_.hidden(), s_.key.const_data_ptr<float>(),
+                   s_.value.const_data_ptr<float>(), a_.hidden()};
+    args.ctx = s_.context.const_data_ptr<float>();
+    args.ctx_stride = a_.hidden();
+    args.logsumexp = s_.logsumexp.const_data_ptr<float>();
+    args.kept = kept_.samples().data();
+    args.kept_count = static_cast<int64_t>(kept_.samples().size());
+    args.grad_ctx = context.const_data_ptr<float>();
+    args.grad_ctx_stride = a_.hidden();
+    args.grad_q = g.query.data();
+    args.grad_q_stride = a_.hidden();
+    args.grad_k = g.key.data();
+    args.grad_v = g.value.data();
+    args.grad_kv_stride = a_.hidden();
+    kernels::attention_backward(shape, args, workspace_);
+  }
+
+  void finish_projection(EncoderLinear which, CompactGradient& gradient, size_t bias) {
+    kernels::reduce_rows(gradient.view(), gradient.value.size(0), a_.hidden(), gradient.row_norms.data(),
+                         parameter_gradient(bias), workspace_);
+    const bool all_rows = runs_on_all_rows(a_.options, static_cast<int64_t>(which));
+    weight_gradient(which, gradient, s_.attention_input, all_rows ? kept_.rows() : kept_.query_source_rows(),
+                    {});
+  }
+
+  /// SampleW: which of the compact rows enter the weight's gradient, and the product over them.
+  /// @param input [*, K] saved input of the linear. @param rows its row for each compact row.
+  /// @param input_norms norm of every row of input, or undefined: computed here for the rows that matter.
+  void weight_gradient(EncoderLinear which, const CompactGradient& gradient, const at::Tensor& input,
+                       const std::vector<int64_t>& rows, const at::Tensor& input_norms) {
+    const auto index = static_cast<int64_t>(which);
+    SampledWeightGradient sampled;
+    sampled.plan = &request_.plan;
+    sampled.index = index;
+    sampled.gradient = gradient.view();
+    sampled.gradient_norms = gradient.row_norms;
+    sampled.input = {input.const_data_ptr<float>(), input.size(1), rows.data(), nullptr};
+    if (input_norms.defined()) sampled.input_norms = input_norms.const_data_ptr<double>();
+    sampled.result = parameter_gradient(kLinearWeight[index]);
+    sampled.output_size = gradient.value.size(1);
+    sampled.input_size = input.size(1);
+    sampled.want_scores = request_.row_scores;
+    const auto outcome = sample_weight_gradient(sampled, workspace_);
+    weight_rows_[index] = static_cast<double>(outcome.rows);
+    if (!request_.row_scores) return;
+    const auto& home = runs_on_all_rows(a_.options, index) ? kept_.rows() : kept_.query_rows();
+    auto* scores = result_.stats.row_scores.mutable_data_ptr<double>() + index * a_.rows();
+    for (size_t i = 0; i < home.size(); ++i) scores[home[i]] = outcome.scores[i];
+  }
+
+  /// dX of the block, back in the batch: the projections' input gradients and the residual, zero where
+  /// nothing was kept.
+  at::Tensor input_gradient(const AttentionGradients& inner, const at::Tensor& residual) {
+    const bool pre_norm = a_.options.pre_norm, first = a_.options.first_row_only;
+    // Every row is a query row: the residual is where the projections' gradients are summed up (post-norm).
+    auto all = !first && !pre_norm ? residual : compact(kept_.count(), a_.hidden());
+    auto queries = first ? (pre_norm ? compact(kept_.query_count(), a_.hidden()) : residual) : all;
+    project_back(inner.query, kQueryWeight, queries, /*accumulate=*/!pre_norm);
+    project_back(inner.key, kKeyWeight, all, /*accumulate=*/!first);
+    project_back(inner.value, kValueWeight, all, /*accumulate=*/true);
+    if (first) add_to_first_rows(queries, all);
+    if (pre_norm) {
+      all = layer_norm(rows_of(all), a_.x, kept_.rows(), s_.attention_norm_mean, s_.attention_norm_rstd,
+                       kAttentionNormWeight, first ? at::Tensor() : residual);
+      if (first) add_to_first_rows(residual, all);
+    }
+    return scatter(all);
+  }
+
+  void project_back(const CompactGradient& gradient, size_t weight, const at::Tensor& result,
+                    bool accumulate) {
+    kernels::matmul_nn(gradient.view(), gradient.value.size(0), a_.hidden(), a_.hidden(), parameter(weight),
+                       result.mutable_data_ptr<float>(), a_.hidden(), accumulate, workspace_);
+  }
+
+  void add_to_first_rows(const at::Tensor& queries, const at::Tensor& all) const {
+    for (int64_t i = 0; i < kept_.query_count(); ++i) {
+      const float* from = queries.const_data_ptr<float>() + i * a_.hidden();
+      float* to = all.mutable_data_ptr<float>() + kept_.compact_begin()[i] * a_.hidden();
+      for (int64_t c = 0; c < a_.hidden(); ++c) to[c] += from[c];
+    }
+  }
+
+  at::Tensor scatter(const at::Tensor& all) const {
+    if (kept_.is_everything()) return all;
+    auto dense = at::zeros_like(a_.x);
+    const auto& rows = kept_.rows();
+    const float* from = all.const_data_ptr<float>();
+    float* to = dense.mutable_data_ptr<float>();
+    for (size_t i = 0; i < rows.size(); ++i)
+      std::copy_n(from + static_cast<int64_t>(i) * a_.hidden(), a_.hidden(), to + rows[i] * a_.hidden());
+    return dense;
+  }
+
+  void count_flops() {
+    result_.stats.flops =
+        at::full({1},
+                 encoder_layer_backward_flops(kept_.work(), {weight_rows_.begin(), weight_rows_.end()},
+                                              a_.hidden(), a_.intermediate(), /*recompute=*/false),
+                 a_.x.options().dtype(at::kDouble));
+  }
+
+  const EncoderLayerArguments& a_;
+  const SavedActivations s_;
+  const EncoderLayerRequest& request_;
+  const KeptRows& kept_;
+  EncoderLayerGradients result_;
+  std::array<double, kEncoderLinears> weight_rows_{};
+  kernels::Workspace workspace_;
+};
+
+/// ‖G_l[i]‖ of every sample, from the gradient that arrives. @return [N] float64.
+at::Tensor norms_of_samples(const at::Tensor& gradient, const EncoderLayerArguments& a) {
+  kernels::Workspace workspace;
+  auto row_norms = at::empty({gradient.size(0)}, gradient.options().dtype(at::kDouble));
+  kernels::reduce_rows({gradient.const_data_ptr<float>(), a.hidden(), nullptr, nullptr}, gradient.size(0),
+                       a.hidden(), row_norms.mutable_data_ptr<double>(), nullptr, workspace);
+  return a.options.first_row_only ? row_norms : sampling::sample_norms(row_norms, a.offsets);
+}
+
+/// A bernoulli draw may keep no sample at all: every gradient is zero then.
+EncoderLayerGradients nothing_kept(const EncoderLayerArguments& a, const EncoderLayerRequest& request) {
+  const auto doubles = a.x.options().dtype(at::kDouble);
+  EncoderLayerGradients result;
+  result.input = at::zeros_like(a.x);
+  for (size_t i = 0; i < kEncoderParameters; ++i)
+    result.parameters.push_back(request.parameters[i] ? at::zeros_like(a.parameters[i]) : at::Tensor());
+  result.stats.row_scores = at::zeros({kEncoderLinears, a.rows()}, doubles);
+  result.stats.flops = at::zeros({1}, doubles);
+  return result;
+}
+
+}  // namespace
+
+EncoderLayerGradients encoder_layer_backward_cpu(const at::Tensor& gradient,
+                                                 const EncoderLayerArguments& arguments,
+                                                 const std::vector<at::Tensor>& saved,
+                                                 const EncoderLayerRequest& request) {
+  const auto norms = norms_of_samples(gradient, arguments);
+  const KeptRows kept(norms, request.plan, arguments.offsets, arguments.options.first_row_only);
+  auto result = kept.samples().empty() ? nothing_kept(arguments, request)
+                                       : CpuBackward(arguments, saved, request, kept).run(gradient);
+  result.stats.sample_norms = norms;
+  return result;
+}
+
+}  // namespace vcas::ops

@@ -1,0 +1,189 @@
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+
+#include "arguments.h"
+#include "ops/kernels/attention.h"
+#include "ops/kernels/gelu.h"
+#include "ops/kernels/gemm.h"
+#include "ops/kernels/layer_norm.h"
+#include "saved_activations.h"
+
+namespace vcas::ops {
+namespace {
+
+using kernels::RowView;
+using sampling::Site;
+
+RowView view(const at::Tensor& matrix, const int64_t* index = nullptr) {
+  return {matrix.const_data_ptr<float>(), matrix.size(1), index, nullptr};
+}
+
+/// The forward pass of a block as a sequence of kernels; each method is one of them.
+class CpuForward {
+ public:
+  explicit CpuForward(const EncoderLayerArguments& arguments) : a_(arguments) {}
+
+  EncoderLayerSaved run() {
+    const bool pre_norm = a_.options.pre_norm;
+    saved_.attention_input = pre_norm ? norm_of_input() : a_.x;
+    saved_.query = linear(saved_.attention_input, query_index(), a_.output_rows(), kQueryWeight);
+    saved_.key = linear(saved_.attention_input, nullptr, a_.rows(), kKeyWeight);
+    saved_.value = linear(saved_.attention_input, nullptr, a_.rows(), kValueWeight);
+    attention();
+    const auto attended = linear(saved_.context, nullptr, a_.output_rows(), kAttentionOutputWeight);
+    close_attention(attended);
+    saved_.intermediate = linear(saved_.feed_forward_input, nullptr, a_.output_rows(), kIntermediateWeight);
+    activate();
+    const auto fed = linear(saved_.activated, nullptr, a_.output_rows(), kOutputWeight);
+    auto output = pre_norm ? add_feed_forward(fed) : close_feed_forward(fed);
+    return {std::move(output), saved_.list()};
+  }
+
+ private:
+  /// Row of the batch behind each query row; null: the same.
+  const int64_t* query_index() const {
+    return a_.options.first_row_only ? a_.offsets.const_data_ptr<int64_t>() : nullptr;
+  }
+  const float* parameter(size_t index) const { return a_.parameters[index].const_data_ptr<float>(); }
+  at::Tensor matrix(int64_t rows, int64_t columns) const {
+    return at::empty({rows, columns}, a_.x.options());
+  }
+  at::Tensor vector(int64_t rows, at::ScalarType type = at::kFloat) const {
+    return at::empty({rows}, a_.x.options().dtype(type));
+  }
+  kernels::DropoutMask dropout(Site site, double p) const {
+    return p == 0 ? kernels::DropoutMask() : kernels::DropoutMask(read_rng(a_.rng, site), p);
+  }
+
+  at::Tensor linear(const at::Tensor& input, const int64_t* index, int64_t rows, size_t weight) {
+    const auto& w = a_.parameters[weight];
+    auto output = matrix(rows, w.size(0));
+    kernels::matmul_nt(view(input, index), rows, w.size(0), w.size(1), parameter(weight),
+                       parameter(weight + 1), output.mutable_data_ptr<float>(), w.size(0), workspace_);
+    return output;
+  }
+
+  kernels::LayerNormForward layer_norm(size_t weight, int64_t rows, at::Tensor& mean,
+                                       at::Tensor& rstd) const {
+    kernels::LayerNormForward args;
+    args.gamma = parameter(weight);
+    args.beta = parameter(weight + 1);
+    args.epsilon = static_cast<float>(a_.options.layer_norm_eps);
+    mean = vector(rows);
+    rstd = vector(rows);
+    args.mean = mean.mutable_data_ptr<float>();
+    args.rstd = rstd.mutable_data_ptr<float>();
+    return args;
+  }
+
+  at::Tensor norm_of_input() {
+    auto args =
+        layer_norm(kAttentionNormWeight, a_.rows(), saved_.attention_norm_mean, saved_.attention_norm_rstd);
+    auto output = matrix(a_.rows(), a_.hidden());
+    args.input = view(a_.x);
+    args.output = output.mutable_data_ptr<float>();
+    kernels::layer_norm_forward(args, a_.rows(), a_.hidden(), workspace_);
+    return output;
+  }
+
+  void attention() {
+    saved_.context = matrix(a_.output_rows(), a_.hidden());
+    saved_.logsumexp = matrix(a_.output_rows(), a_.options.num_heads);
+    kernels::AttentionShape shape;
+    shape.offsets = a_.offsets.const_data_ptr<int64_t>();
+    shape.samples = a_.samples();
+    shape.heads = a_.options.num_heads;
+    shape.head_size = a_.hidden() / a_.options.num_heads;
+    shape.causal = a_.options.causal;
+    shape.first_row_only = a_.options.first_row_only;
+    shape.dropout = dropout(Site::attention_dropout, a_.options.attention_dropout);
+    const kernels::AttentionInputs inputs{saved_.query.const_data_ptr<float>(), a_.hidden(),
+                                          saved_.key.const_data_ptr<float>(),
+                                          saved_.value.const_data_ptr<float>(), a_.hidden()};
+    kernels::attention_forward(shape, inputs, saved_.context.mutable_data_ptr<float>(), a_.hidden(),
+                               saved_.logsumexp.mutable_data_ptr<float>(), workspace_);
+  }
+
+  /// sum = x + dropout(attended), then the LayerNorm that feeds the feed-forward part: the attention part's
+  /// own (post-norm) or the feed-forward part's (pre-norm).
+  void close_attention(const at::Tensor& attended) {
+    const bool pre_norm = a_.options.pre_norm;
+    auto args = pre_norm ? layer_norm(kOutputNormWeight, a_.output_rows(), saved_.output_norm_mean,
+                                      saved_.output_norm_rstd)
+                         : layer_norm(kAttentionNormWeight, a_.output_rows(), saved_.attention_norm_mean,
+                                      saved_.attention_norm_rstd);
+    saved_.attention_sum = matrix(a_.output_rows(), a_.hidden());
+    saved_.feed_forward_input = matrix(a_.output_rows(), a_.hidden());
+    saved_.feed_forward_input_norm = vector(a_.output_rows(), at::kDouble);
+    args.input = view(attended);
+    args.residual = view(a_.x, query_index());
+    args.dropout = dropout(Site::attention_output_dropout, a_.options.hidden_dropout);
+    args.mask_rows = query_index();
+    args.sum = saved_.attention_sum.mutable_data_ptr<float>();
+    args.output = saved_.feed_forward_input.mutable_data_ptr<float>();
+    args.output_norms = saved_.feed_forward_input_norm.mutable_data_ptr<double>();
+    kernels::layer_norm_forward(args, a_.output_rows(), a_.hidden(), workspace_);
+  }
+
+  void activate() {
+    saved_.activated = matrix(a_.output_rows(), a_.intermediate());
+    saved_.activated_norm = vector(a_.output_rows(), at::kDouble);
+    kernels::gelu_forward(a_.options.tanh_gelu ? kernels::GeluKind::tanh : kernels::GeluKind::erf,
+                          view(saved_.intermediate), saved_.activated.mutable_data_ptr<float>(),
+                          saved_.activated_norm.mutable_data_ptr<double>(), a_.output_rows(),
+                          a_.intermediate(), workspace_);
+  }
+
+  /// Post-norm: norm(feed_forward_input + dropout(fed)).
+  at::Tensor close_feed_forward(const at::Tensor& fed) {
+    auto args =
+        layer_norm(kOutputNormWeight, a_.output_rows(), saved_.output_norm_mean, saved_.output_norm_rstd);
+    saved_.output_sum = matrix(a_.output_rows(), a_.hidden());
+    auto output = matrix(a_.output_rows(), a_.hidden());
+    args.input = view(fed);
+    args.residual = view(saved_.feed_forward_input);
+    args.dropout = dropout(Site::feed_forward_dropout, a_.options.hidden_dropout);
+    args.mask_rows = query_index();
+    args.sum = saved_.output_sum.mutable_data_ptr<float>();
+    args.output = output.mutable_data_ptr<float>();
+    kernels::layer_norm_forward(args, a_.output_rows(), a_.hidden(), workspace_);
+    return output;
+  }
+
+  /// Pre-norm: attention_sum + dropout(fed), in place of fed.
+  at::Tensor add_feed_forward(const at::Tensor& fed) {
+    kernels::DropoutForward args;
+    args.input = view(fed);
+    args.mask = dropout(Site::feed_forward_dropout, a_.options.hidden_dropout);
+    args.mask_rows = query_index();
+    args.output = fed.mutable_data_ptr<float>();
+    kernels::dropout_forward(args, a_.output_rows(), a_.hidden(), workspace_);
+    return fed.add_(saved_.attention_sum);
+  }
+
+  const EncoderLayerArguments& a_;
+  SavedActivations saved_;
+  kernels::Workspace workspace_;
+};
+
+bool is_plain_float(const at::Tensor& t) {
+  return t.is_cpu() && t.scalar_type() == at::kFloat && t.is_contiguous();
+}
+
+}  // namespace
+
+bool encoder_layer_has_kernels(const EncoderLayerArguments& arguments) {
+  if (arguments.options.implementation == Implementation::plain || !is_plain_float(arguments.x)) return false;
+  return std::all_of(arguments.parameters.begin(), arguments.parameters.end(), is_plain_float);
+}
+
+bool encoder_layer_recomputes(const at::Tensor& x, const EncoderLayerOptions& options) {
+  return !encoder_layer_has_kernels({x, {}, {}, {}, options});
+}
+
+EncoderLayerSaved encoder_layer_forward_cpu(const EncoderLayerArguments& arguments) {
+  return CpuForward(arguments).run();
+}
+
+}  // namespace vcas::ops

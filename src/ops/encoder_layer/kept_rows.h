@@ -1,0 +1,53 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "vcas/ops/encoder_layer.h"
+#include "vcas/sampling/plan.h"
+
+namespace vcas::ops {
+
+/// The samples that SampleA keeps and their rows, as host lists for the CPU kernels: no unused slots.
+class KeptRows {
+ public:
+  /// @param norms [N] float64 CPU, of the gradient that arrives.
+  KeptRows(const at::Tensor& norms, const sampling::BlockPlan& plan, const at::Tensor& offsets,
+           bool first_row_only);
+
+  const std::vector<int64_t>& samples() const { return samples_; }
+  /// Row of the batch of each compact row.
+  const std::vector<int64_t>& rows() const { return rows_; }
+  int64_t count() const { return static_cast<int64_t>(rows_.size()); }
+  /// Compact row at which each kept sample begins.
+  const std::vector<int64_t>& compact_begin() const { return compact_begin_; }
+
+  /// Row, in tensors of query rows, of each compact query row: rows(), or samples() with first_row_only.
+  const std::vector<int64_t>& query_rows() const { return first_row_only_ ? samples_ : rows_; }
+  /// Row of the batch of each compact query row.
+  const std::vector<int64_t>& query_source_rows() const { return first_row_only_ ? first_rows_ : rows_; }
+  int64_t query_count() const { return static_cast<int64_t>(query_rows().size()); }
+  const int64_t* query_index() const { return query_rows().data(); }
+  /// 1/p of each compact query row; null when nothing is scaled.
+  const float* query_scale() const { return query_scale_.empty() ? nullptr : query_scale_.data(); }
+
+  /// Empty norms of as many compact (query) rows.
+  std::vector<double> norms() const { return std::vector<double>(rows_.size()); }
+  std::vector<double> query_norms() const { return std::vector<double>(query_rows().size()); }
+
+  bool is_everything() const { return everything_; }
+  const EncoderLayerWork& work() const { return work_; }
+
+ private:
+  void add_rows(const int64_t* offsets, const std::vector<double>& scales);
+
+  bool first_row_only_;
+  bool everything_;
+  std::vector<int64_t> samples_, rows_, first_rows_, compact_begin_;
+  std::vector<float> query_scale_;
+  EncoderLayerWork work_;
+};
+
+}  // namespace vcas::ops

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "vcas/sampling/plan.h"
+
+namespace vcas::ops {
+
+struct LinearBackwardRequest {
+  sampling::BlockPlan plan;                       ///< sampled = false: exact
+  int64_t index = 0;                              ///< which row count of the plan, and which stream
+  bool input = true, weight = true, bias = true;  ///< which gradients are wanted
+  bool row_scores = false;
+};
+
+struct LinearGradients {
+  at::Tensor input, weight, bias;
+  at::Tensor row_scores;  ///< [R] float64
+  double flops = 0;
+};
+
+/// Rows that enter the weight gradient: the plan's count, or all.
+int64_t weight_row_count(const sampling::BlockPlan& plan, int64_t index, int64_t rows);
+
+/// The random stream of linear `index`.
+sampling::StreamKey weight_stream(const sampling::BlockPlan& plan, int64_t index);
+
+LinearGradients linear_backward_plain(const at::Tensor& gradient, const at::Tensor& x,
+                                      const at::Tensor& weight, const LinearBackwardRequest& request);
+
+}  // namespace vcas::ops

@@ -1,0 +1,55 @@
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/mm.h>
+
+#include "linear_backward.h"
+#include "vcas/sampling/draw.h"
+#include "vcas/sampling/norms.h"
+
+namespace vcas::ops {
+namespace {
+
+at::Tensor sampled_weight_gradient(const at::Tensor& gradient, const at::Tensor& x, const at::Tensor& scores,
+                                   int64_t count, const LinearBackwardRequest& request) {
+  const auto draw =
+      sampling::draw(scores, count, request.plan.draw_method, weight_stream(request.plan, request.index));
+  const auto rows = draw.indices.clamp_min(0);
+  const auto scaled = gradient.index_select(0, rows) * draw.scales.to(gradient.scalar_type()).unsqueeze(1);
+  return at::mm(scaled.t(), x.index_select(0, rows));
+}
+
+}  // namespace
+
+int64_t weight_row_count(const sampling::BlockPlan& plan, int64_t index, int64_t rows) {
+  if (!plan.sampled) return rows;
+  const int64_t count = plan.row_counts.at(index);
+  return count == sampling::BlockPlan::kAllRows ? rows : std::min(count, rows);
+}
+
+sampling::StreamKey weight_stream(const sampling::BlockPlan& plan, int64_t index) {
+  auto stream = plan.stream;
+  stream.site = static_cast<sampling::Site>(static_cast<uint32_t>(sampling::Site::sample_weight) + index);
+  return stream;
+}
+
+LinearGradients linear_backward_plain(const at::Tensor& gradient, const at::Tensor& x,
+                                      const at::Tensor& weight, const LinearBackwardRequest& request) {
+  LinearGradients result;
+  const double row_flops = 2.0 * static_cast<double>(weight.numel());
+  if (request.input) {
+    result.input = at::mm(gradient, weight);
+    result.flops += row_flops * static_cast<double>(x.size(0));
+  }
+  if (request.bias) result.bias = gradient.sum(0);
+  const int64_t count = weight_row_count(request.plan, request.index, x.size(0));
+  const bool sample = request.weight && count < x.size(0);
+  if (sample || request.row_scores)
+    result.row_scores = sampling::row_norms(gradient) * sampling::row_norms(x);
+  if (request.weight) {
+    result.weight = sample ? sampled_weight_gradient(gradient, x, result.row_scores, count, request)
+                           : at::mm(gradient.t(), x);
+    result.flops += row_flops * static_cast<double>(count);
+  }
+  return result;
+}
+
+}  // namespace vcas::ops
