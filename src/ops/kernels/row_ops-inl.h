@@ -25,6 +25,7 @@ struct WholeVector {
   HWY_INLINE void store(VF v, float* p) const { hn::StoreU(v, DF(), p); }
   /// Zero in lanes beyond the row's end.
   HWY_INLINE VF inside(VF v) const { return v; }
+  HWY_INLINE VF inside_or(VF v, VF /*outside*/) const { return v; }
 };
 
 /// Access to the last vector of a row whose length is no multiple of a vector's: lanes beyond the end read as
@@ -34,6 +35,7 @@ struct LastVector {
   HWY_INLINE VF load(const float* p) const { return hn::MaskedLoad(mask, DF(), p); }
   HWY_INLINE void store(VF v, float* p) const { hn::BlendedStore(v, mask, DF(), p); }
   HWY_INLINE VF inside(VF v) const { return hn::IfThenElseZero(mask, v); }
+  HWY_INLINE VF inside_or(VF v, VF outside) const { return hn::IfThenElse(mask, v, outside); }
 };
 
 /// body(access, column) for every vector of a row.

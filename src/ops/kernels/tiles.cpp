@@ -13,7 +13,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 using D = hn::ScalableTag<float>;
 
-#if HWY_TARGET != HWY_SCALAR && !HWY_HAVE_SCALABLE
+#if HWY_TARGET != HWY_SCALAR
 constexpr int64_t kLanes = hn::MaxLanes(D());
 
 /// 128-bit blocks of four columns: block b comes from rows[4b].
@@ -49,7 +49,7 @@ HWY_INLINE void transpose_block(const float* const* rows, int64_t column, hn::Ve
 void transpose_rows(const float* const* rows, const float* factors, int64_t row_count, int64_t columns,
                     float* out, int64_t ldo) {
   int64_t row = 0;
-#if HWY_TARGET != HWY_SCALAR && !HWY_HAVE_SCALABLE
+#if HWY_TARGET != HWY_SCALAR
   const D d;
   for (; row + kLanes <= row_count; row += kLanes) {
     const auto factor = factors ? hn::LoadU(d, factors + row) : hn::Set(d, 1.0f);
