@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace vcas::data {
+
+struct OrderOptions {
+  uint64_t seed = 0;
+  int64_t batch_size = 32;
+  /// Texts of about the same length come together: the shuffled order is sorted by length within windows of
+  /// this many batches, then the batches are shuffled. Below 2: no sorting.
+  int64_t bucket_batches = 0;
+};
+
+/// Where a run stands; all that resuming needs.
+struct OrderPosition {
+  int64_t epoch = 0;
+  int64_t micro_batch = 0;  ///< in this epoch
+
+  bool operator==(const OrderPosition&) const = default;
+};
+
+/// The order in which a run meets the examples. Each epoch's order is a function of (seed, epoch) alone, the
+/// same on every platform: examples sorted by a keyed hash of their index. Every example comes once an epoch;
+/// the smaller last batch, if any, is the epoch's last and is drawn from all lengths.
+class TrainingOrder {
+ public:
+  /// @param lengths [n] tokens of each example, n ≥ 1. Read only with bucket_batches.
+  /// @throws std::invalid_argument when there is no example or batch_size < 1.
+  TrainingOrder(std::span<const int64_t> lengths, OrderOptions options);
+
+  int64_t batches_per_epoch() const;
+  /// Example indices of one micro-batch. O(n log n) for the first of an epoch, then O(batch).
+  /// @throws std::out_of_range for a position outside the epoch.
+  std::vector<int64_t> batch(const OrderPosition& position);
+  OrderPosition after(const OrderPosition& position) const;
+
+ private:
+  std::vector<int64_t> epoch_order(int64_t epoch) const;
+  void bucket(std::span<int64_t> full_batches, int64_t epoch) const;
+
+  std::vector<int64_t> lengths_;
+  OrderOptions options_;
+  int64_t epoch_ = -1;  ///< that order_ belongs to
+  std::vector<int64_t> order_;
+};
+
+/// Batches for evaluation: every example once, sorted by length, so that a batch holds about equal lengths.
+/// PackedTexts::examples says where each result belongs.
+std::vector<std::vector<int64_t>> evaluation_batches(std::span<const int64_t> lengths, int64_t batch_size);
+
+}  // namespace vcas::data

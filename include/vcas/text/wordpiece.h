@@ -1,0 +1,127 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace vcas::text {
+
+/// Vocabulary: token to id.
+using Vocabulary = std::unordered_map<std::string, int32_t>;
+
+/// A token that is found in the text as it stands, before it is cut into words.
+struct AddedToken {
+  std::string content;
+  int32_t id = 0;
+  bool single_word = false;  ///< only where no word character stands beside it
+  bool lstrip = false;       ///< takes the white space before it
+  bool rstrip = false;       ///< takes the white space after it
+  bool normalized = false;   ///< is looked for in the normalised text
+};
+
+/// The values of tokenizer.json (normalizer, model, post_processor) that change what comes out.
+struct WordPieceOptions {
+  bool clean_text = true;
+  bool handle_chinese_chars = true;
+  std::optional<bool> strip_accents;  ///< unset: as lowercase
+  bool lowercase = true;
+  std::string unk_token = "[UNK]";
+  std::string cls_token = "[CLS]";
+  std::string sep_token = "[SEP]";
+  std::string continuing_subword_prefix = "##";
+  int64_t max_input_chars_per_word = 100;  ///< in code points; a longer word becomes unk_token
+};
+
+/// One text, or a pair: [CLS] a [SEP], or [CLS] a [SEP] b [SEP].
+struct Encoding {
+  std::vector<int32_t> ids;
+  int64_t second_begin = 0;  ///< ids from here on have token type 1; ids.size() for a single text
+  bool truncated = false;
+};
+
+class AddedTokenMatcher;
+
+/// WordPiece with BERT's normalisation: the same ids as the Python package `tokenizers`. Immutable, so that
+/// threads can share it; WordPieceEncoder applies it. Source: Devlin et al., BERT (2018), and the package's
+/// BertNormalizer, BertPreTokenizer and WordPiece.
+class WordPiece {
+ public:
+  /// @throws std::invalid_argument when unk_token, cls_token or sep_token is neither in the vocabulary nor
+  /// added.
+  WordPiece(Vocabulary vocabulary, WordPieceOptions options, std::vector<AddedToken> added_tokens);
+  ~WordPiece();
+  WordPiece(WordPiece&&) noexcept;
+  WordPiece& operator=(WordPiece&&) noexcept;
+
+  /// Reads a model folder: tokenizer.json (its truncation and padding are ignored), else vocab.txt with
+  /// tokenizer_config.json, which may be missing.
+  /// @throws formats::InputError naming file and key: neither file is there, another kind of tokenizer (BPE,
+  ///         Unigram, another normalizer or post-processor), a value of the wrong type, no vocabulary, a
+  ///         special token that is missing.
+  static WordPiece from_folder(const std::filesystem::path& folder);
+
+  /// One more than the largest id: what an embedding must have.
+  int64_t vocabulary_size() const { return vocabulary_size_; }
+  std::optional<int32_t> token_id(std::string_view token) const;
+  const WordPieceOptions& options() const { return options_; }
+
+ private:
+  friend class WordPieceEncoder;
+  struct Hash : std::hash<std::string_view> {
+    using is_transparent = void;
+  };
+  using Index = std::unordered_map<std::string, int32_t, Hash, std::equal_to<>>;
+
+  std::u32string normalize(std::string_view text) const;
+  int32_t required_id(const std::string& token, const char* role) const;
+
+  WordPieceOptions options_;
+  Index tokens_;
+  Index continuations_;  ///< without their prefix
+  Index added_;
+  std::unique_ptr<AddedTokenMatcher> raw_matcher_;
+  std::unique_ptr<AddedTokenMatcher> normalized_matcher_;
+  std::size_t longest_token_ = 0;  ///< bytes
+  int32_t unk_id_ = 0, cls_id_ = 0, sep_id_ = 0;
+  int64_t vocabulary_size_ = 0;
+};
+
+/// Encodes texts one after the other and remembers the words it has met: one a thread, ids never depend on
+/// it.
+class WordPieceEncoder {
+ public:
+  /// @param tokenizer must outlive this.
+  explicit WordPieceEncoder(const WordPiece& tokenizer) : tokenizer_(tokenizer) {}
+
+  /// The ids of a text without [CLS] and [SEP]. @param text well-formed UTF-8.
+  std::vector<int32_t> tokens(std::string_view text);
+  /// @param max_length with [CLS] and [SEP]; the end of a longer text is cut off, of a pair "longest first":
+  /// the
+  ///        longer text until both are equally long, then both, an odd token going to the longer one.
+  /// @throws std::invalid_argument when max_length has no room for [CLS] and [SEP]: below 2, or 3 for a pair.
+  Encoding encode(std::string_view text, int64_t max_length);
+  Encoding encode_pair(std::string_view first, std::string_view second, int64_t max_length);
+
+ private:
+  void append_piece(std::string_view text, std::vector<int32_t>& ids);
+  void append_normalized(std::string_view text, std::vector<int32_t>& ids);
+  void append_raw_word(std::string_view word, std::vector<int32_t>& ids);
+  void append_ascii_word(std::string_view word, std::vector<int32_t>& ids);
+  void append_words(std::u32string_view normalized, std::vector<int32_t>& ids);
+  void append_word(std::string_view word, std::vector<int32_t>& ids) const;
+
+  const WordPiece& tokenizer_;
+  std::unordered_map<std::string, std::vector<int32_t>, WordPiece::Hash, std::equal_to<>> cache_;
+  std::string buffer_;
+};
+
+/// The files of a model folder that Hugging Face needs for its tokenizer, as many as are there:
+/// tokenizer.json, tokenizer_config.json, vocab.txt, special_tokens_map.json, added_tokens.json.
+std::vector<std::filesystem::path> tokenizer_files(const std::filesystem::path& folder);
+
+}  // namespace vcas::text
