@@ -1,0 +1,191 @@
+#include "vcas/formats/atomic_directory.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+#include <stdexcept>
+#include <system_error>
+
+#include "formats/support.h"
+
+namespace vcas::formats {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::set<std::string> names_in(const fs::path& folder) {
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) names.insert(entry.path().filename().string());
+  return names;
+}
+
+void put(const fs::path& file, std::string_view content) { std::ofstream(file, std::ios::binary) << content; }
+
+/// A folder with two files, one in a folder below, as AtomicDirectory leaves it.
+fs::path make_checkpoint(const fs::path& parent, std::string_view content = "weights") {
+  AtomicDirectory directory(parent / "checkpoint-5");
+  put(directory.path() / "model", content);
+  fs::create_directory(directory.path() / "below");
+  put(directory.path() / "below" / "state", "");
+  directory.commit();
+  return parent / "checkpoint-5";
+}
+
+TEST(Sha256OfFile, KnownAnswers) {
+  // FIPS 180-4's examples.
+  const TemporaryFolder folder;
+  EXPECT_EQ(sha256_of_file(folder.write("a", "abc")),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(sha256_of_file(folder.write("b", "")),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  // Longer than the pieces that it is read in.
+  EXPECT_EQ(sha256_of_file(folder.write("c", std::string(10'000'000, 'a'))),
+            "01f4a87c04b40af59aadc0e812293509709c9a8763a60b7f9e19303322f8b03c");
+}
+
+TEST(WriteFileAtomically, MakesAndReplaces) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "config.json";
+  write_file_atomically(file, "one");
+  EXPECT_EQ(content_of(file), "one");
+  write_file_atomically(file, [](const WritePiece& write) {
+    write("tw");
+    write("");
+    write("o");
+  });
+  EXPECT_EQ(content_of(file), "two");
+  EXPECT_EQ(names_in(folder.path()), (std::set<std::string>{"config.json"}));
+}
+
+TEST(WriteFileAtomically, AFaultLeavesTheOldFile) {
+  const TemporaryFolder folder;
+  const auto file = folder.write("config.json", "old");
+  const auto fail_midway = [](const WritePiece& write) {
+    write("half");
+    throw std::logic_error("fault");
+  };
+  EXPECT_THROW(write_file_atomically(file, fail_midway), std::logic_error);
+  EXPECT_EQ(content_of(file), "old");
+  EXPECT_EQ(names_in(folder.path()), (std::set<std::string>{"config.json"}));
+}
+
+TEST(WriteFileAtomically, NamesAFileThatCannotBeMade) {
+  const TemporaryFolder folder;
+  try {
+    write_file_atomically(folder.path() / "none" / "a", "x");
+    FAIL() << "expected an error";
+  } catch (const std::system_error& error) {
+    EXPECT_NE(std::string(error.what()).find("none"), std::string::npos);
+  }
+}
+
+TEST(AtomicDirectory, AppearsWholeWithItsManifest) {
+  const TemporaryFolder folder;
+  const auto checkpoint = make_checkpoint(folder.path());
+  EXPECT_EQ(names_in(folder.path()), (std::set<std::string>{"checkpoint-5"}));
+  EXPECT_EQ(names_in(checkpoint), (std::set<std::string>{"below", "manifest.json", "model"}));
+  const auto manifest = nlohmann::json::parse(content_of(checkpoint / "manifest.json"));
+  EXPECT_EQ(manifest["files"].size(), 2u);
+  EXPECT_EQ(manifest["files"]["model"]["size"], 7);
+  EXPECT_EQ(manifest["files"]["model"]["sha256"], sha256_of_file(checkpoint / "model"));
+  EXPECT_EQ(manifest["files"]["below/state"]["size"], 0);
+  EXPECT_EQ(verify_directory(checkpoint), std::nullopt);
+}
+
+TEST(AtomicDirectory, IsNotThereBeforeCommitAndGoneWithoutIt) {
+  const TemporaryFolder folder;
+  {
+    const AtomicDirectory directory(folder.path() / "checkpoint-5");
+    put(directory.path() / "model", "half");
+    EXPECT_FALSE(fs::exists(folder.path() / "checkpoint-5"));
+    EXPECT_EQ(directory.path().parent_path(),
+              folder.path());  // a rename across file systems would not be atomic
+  }
+  EXPECT_TRUE(names_in(folder.path()).empty());
+}
+
+TEST(AtomicDirectory, WhatAKilledRunLeftIsRemoved) {
+  const TemporaryFolder folder;
+  const auto temporary = AtomicDirectory(folder.path() / "checkpoint-5").path();
+  fs::create_directory(temporary);
+  put(temporary / "stale", "x");
+  const auto checkpoint = make_checkpoint(folder.path());
+  EXPECT_EQ(names_in(checkpoint).count("stale"), 0u);
+  EXPECT_EQ(names_in(folder.path()).size(), 1u);
+}
+
+TEST(AtomicDirectory, ReplacesAnOlderOne) {
+  const TemporaryFolder folder;
+  const auto checkpoint = make_checkpoint(folder.path(), "old");
+  put(checkpoint / "surplus", "x");
+  make_checkpoint(folder.path(), "new");
+  EXPECT_EQ(content_of(checkpoint / "model"), "new");
+  EXPECT_EQ(names_in(checkpoint), (std::set<std::string>{"below", "manifest.json", "model"}));
+  EXPECT_EQ(names_in(folder.path()), (std::set<std::string>{"checkpoint-5"}));
+}
+
+TEST(AtomicDirectory, TakesATrailingSlash) {
+  const TemporaryFolder folder;
+  AtomicDirectory directory(folder.path() / "run" / "");
+  directory.commit();
+  EXPECT_EQ(names_in(folder.path()), (std::set<std::string>{"run"}));
+}
+
+TEST(AtomicDirectory, RefusesWhatAManifestCannotHold) {
+  const TemporaryFolder folder;
+  AtomicDirectory directory(folder.path() / "run");
+  fs::create_symlink("/etc/hostname", directory.path() / "link");
+  EXPECT_THROW(directory.commit(), std::logic_error);
+  EXPECT_FALSE(fs::exists(folder.path() / "run"));
+}
+
+class VerifyDirectory : public ::testing::Test {
+ protected:
+  std::string problem() const { return verify_directory(checkpoint_).value_or("no problem"); }
+  void expect_problem(std::string_view part) const {
+    EXPECT_NE(problem().find(part), std::string::npos) << problem();
+    EXPECT_NE(problem().find(checkpoint_.string()), std::string::npos) << problem();
+  }
+
+  const TemporaryFolder folder_;
+  const fs::path checkpoint_ = make_checkpoint(folder_.path());
+};
+
+TEST_F(VerifyDirectory, FindsAMissingFile) {
+  fs::remove(checkpoint_ / "model");
+  expect_problem("model: cannot read the file: No such file or directory");
+}
+
+TEST_F(VerifyDirectory, FindsATruncatedFile) {
+  put(checkpoint_ / "model", "weight");
+  expect_problem("model: expected 7 bytes, got 6");
+}
+
+TEST_F(VerifyDirectory, FindsAChangedByte) {
+  put(checkpoint_ / "model", "Weights");
+  expect_problem("model: expected SHA-256 '");
+}
+
+TEST_F(VerifyDirectory, FindsABadManifest) {
+  put(checkpoint_ / "manifest.json", "{\"files\": {");
+  expect_problem("manifest.json:1: not JSON");
+  put(checkpoint_ / "manifest.json", "{}");
+  expect_problem("manifest.json: key 'files': expected an object, got nothing");
+  put(checkpoint_ / "manifest.json", R"({"files": {"model": {"size": "7", "sha256": ""}}})");
+  expect_problem("manifest.json: key 'files.model.size': expected an integer of at least 0, got '7'");
+  put(checkpoint_ / "manifest.json", R"({"files": {"../model": {"size": 7, "sha256": ""}}})");
+  expect_problem("manifest.json: expected a file of this folder, got '../model'");
+  put(checkpoint_ / "manifest.json", R"({"files": {"/etc/hostname": {"size": 7, "sha256": ""}}})");
+  expect_problem("expected a file of this folder");
+  fs::remove(checkpoint_ / "manifest.json");
+  expect_problem("manifest.json: cannot open the file");
+}
+
+TEST_F(VerifyDirectory, FilesThatTheManifestDoesNotNameAreIgnored) {
+  put(checkpoint_ / "notes.txt", "mine");
+  EXPECT_EQ(problem(), "no problem");
+}
+
+}  // namespace
+}  // namespace vcas::formats

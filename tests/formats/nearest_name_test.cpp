@@ -1,0 +1,47 @@
+#include "vcas/formats/nearest_name.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <vector>
+
+namespace vcas::formats {
+namespace {
+
+TEST(EditDistance, CountsInsertionsDeletionsAndSubstitutions) {
+  EXPECT_EQ(edit_distance("kitten", "sitting"), 3u);
+  EXPECT_EQ(edit_distance("", "abc"), 3u);
+  EXPECT_EQ(edit_distance("abc", ""), 3u);
+  EXPECT_EQ(edit_distance("flaw", "lawn"), 2u);
+  EXPECT_EQ(edit_distance("same", "same"), 0u);
+}
+
+TEST(EditDistance, CaseAndDashesAreFree) { EXPECT_EQ(edit_distance("--Max-Steps", "__max_steps"), 0u); }
+
+RC_GTEST_PROP(EditDistance, IsAMetric, (const std::string& a, const std::string& b, const std::string& c)) {
+  RC_ASSERT(edit_distance(a, a) == 0u);
+  RC_ASSERT(edit_distance(a, b) == edit_distance(b, a));
+  RC_ASSERT(edit_distance(a, c) <= edit_distance(a, b) + edit_distance(b, c));
+  RC_ASSERT(edit_distance(a, b) <= std::max(a.size(), b.size()));
+}
+
+TEST(NearestName, FindsTheSmallestDistance) {
+  const std::vector<std::string> known = {"label", "sentence", "learning_rate", "max_steps"};
+  EXPECT_EQ(nearest_name("sentense", known), "sentence");
+  EXPECT_EQ(nearest_name("learnig-rate", known), "learning_rate");
+  EXPECT_EQ(nearest_name("lable", known), "label");
+}
+
+TEST(NearestName, FirstOfSeveralAndNoneOfNone) {
+  const std::vector<std::string> known = {"aa", "ab", "ac"};
+  EXPECT_EQ(nearest_name("ax", known), "aa");
+  EXPECT_EQ(nearest_name("ax", std::vector<std::string>{}), std::nullopt);
+}
+
+TEST(NearestName, HostileLengthsStayCheap) {
+  const std::vector<std::string> known(10, std::string(1'000'000, 'a'));
+  EXPECT_EQ(nearest_name(std::string(1'000'000, 'b'), known), known.front());
+}
+
+}  // namespace
+}  // namespace vcas::formats

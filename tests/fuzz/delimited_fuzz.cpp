@@ -1,0 +1,33 @@
+// Whatever the bytes: an InputError, or a table that is rectangular and not empty. The first byte chooses the
+// format.
+
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "vcas/formats/delimited.h"
+#include "vcas/formats/error.h"
+
+using namespace vcas::formats;
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  constexpr std::array kFormats = {TableFormat::csv, TableFormat::tsv, TableFormat::jsonl};
+  static const std::array<std::vector<std::string>, 2> kChoices = {std::vector<std::string>{},
+                                                                   std::vector<std::string>{"b", "a"}};
+  const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
+  try {
+    const auto table = parse_table(text, "fuzz", kFormats[data[0] % 3], kChoices[data[0] / 3 % 2]);
+    if (table.rows.empty()) std::abort();
+    int64_t line = 0;
+    for (const auto& row : table.rows) {
+      if (row.values.size() != table.columns.size() || row.line <= line) std::abort();
+      line = row.line;
+    }
+  } catch (const InputError&) {
+  }
+  return 0;
+}

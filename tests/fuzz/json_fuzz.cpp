@@ -1,0 +1,20 @@
+// Whatever the bytes: an InputError, or a document that nlohmann's own parser reads the same.
+
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "vcas/formats/error.h"
+#include "vcas/formats/json.h"
+
+using namespace vcas::formats;
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  try {
+    const auto document = parse_json(text, "fuzz");
+    if (document != nlohmann::json::parse(text)) std::abort();
+  } catch (const InputError&) {
+  }
+  return 0;
+}

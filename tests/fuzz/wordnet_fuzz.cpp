@@ -1,0 +1,21 @@
+// Whatever the bytes: an InputError, or synsets that each have an id, a class and a gloss.
+
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "vcas/formats/error.h"
+#include "vcas/formats/wordnet.h"
+
+using namespace vcas::formats;
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
+  try {
+    for (const auto& synset : parse_wordnet({reinterpret_cast<const char*>(data), size}, "fuzz")) {
+      if (synset.id.size() != 9 || synset.gloss.empty() || lexical_file_name(synset.lexical_file).empty())
+        std::abort();
+    }
+  } catch (const InputError&) {
+  }
+  return 0;
+}
