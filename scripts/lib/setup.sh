@@ -12,6 +12,9 @@ readonly BUILD_PACKAGES=(
 )
 readonly TEST_PACKAGES=(git clang-format-14 clang-tidy-14 shellcheck)
 
+# Python that fails unless it imports a PyTorch that vcas builds against.
+readonly TORCH_CHECK='import re, sys, torch; re.match(r"2\.1[1-4]\.", torch.__version__) or sys.exit(1)'
+
 say() { printf '== %s\n' "$*"; }
 
 die() {
@@ -82,14 +85,7 @@ check_tools() {
 
 # Prints the folder that holds a torch 2.11-2.14 which the active python3 imports, if there is one.
 importable_torch() {
-  python3 - <<'PYTHON' 2>/dev/null
-import os
-import re
-import torch
-if not re.match(r"2\.1[1-4]\.", torch.__version__):
-    raise SystemExit(1)
-print(os.path.dirname(os.path.dirname(torch.__file__)))
-PYTHON
+  python3 -W ignore -c "$TORCH_CHECK; print(torch.__path__[0].removesuffix('/torch'))" 2>/dev/null
 }
 
 # Makes .venv. One that finds torch in the active Python sees that Python's packages after its own.
@@ -120,11 +116,12 @@ once() {
 
 # Every later pip call is bound to the torch that is there now, so that no requirement can replace it.
 install_torch() {
-  if ! "$VENV/bin/python" -c 'import re, torch; assert re.match(r"2\.1[1-4]\.", torch.__version__)' 2>/dev/null; then
+  if ! "$VENV/bin/python" -W ignore -c "$TORCH_CHECK" 2>/dev/null; then
     say "installing PyTorch"
     pip_install -r "$VCAS_ROOT/requirements.txt"
   fi
-  "$VENV/bin/python" -c 'import torch; print(f"torch=={torch.__version__}")' >"$VENV/torch-constraint.txt"
+  "$VENV/bin/python" -c 'from importlib.metadata import version; print("torch==" + version("torch"))' \
+    >"$VENV/torch-constraint.txt"
 }
 
 install_models() {
