@@ -41,9 +41,14 @@ DatasetSplit read_wordnet_nouns(const std::filesystem::path& folder) {
   DatasetSplit split;
   split.train.label_names = split.validation.label_names = noun_class_names();
   for (formats::Synset& synset : synsets) {
+    const int64_t label = synset.lexical_file - formats::kFirstNounLexicalFile;
+    if (label < 0 || label >= formats::kNounLexicalFileCount) {
+      throw formats::InputError(path.string(), "expected a noun's lexicographer file (3 to 28), got " +
+                                                   std::to_string(synset.lexical_file) + " for " + synset.id);
+    }
     TextDataset& part = fnv1a64(synset.id) % kHeldOutOf == 0 ? split.validation : split.train;
     part.texts.push_back(std::move(synset.gloss));
-    part.labels.push_back(synset.lexical_file - formats::kFirstNounLexicalFile);
+    part.labels.push_back(label);
   }
   return split;
 }

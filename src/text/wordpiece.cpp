@@ -47,8 +47,8 @@ std::optional<int32_t> WordPiece::token_id(std::string_view token) const {
 int32_t WordPiece::required_id(const std::string& token, const char* role) const {
   const auto id = token_id(token);
   if (!id)
-    throw std::invalid_argument("expected the " + std::string(role) + " \"" + token +
-                                "\" in the vocabulary, found none");
+    throw std::invalid_argument("expected the " + std::string(role) + " '" + token +
+                                "' in the vocabulary, found none");
   return *id;
 }
 

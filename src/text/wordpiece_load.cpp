@@ -25,7 +25,7 @@ std::optional<bool> optional_boolean(const JsonObject& object, std::string_view 
 
 void require_type(const JsonObject& object, std::string_view type) {
   if (object.string("type") != type)
-    object.fail("type", "\"" + std::string(type) + "\" (nothing else is supported)");
+    object.fail("type", "'" + std::string(type) + "' (nothing else is supported)");
 }
 
 AddedToken read_added_token(const JsonObject& token, int64_t id) {
@@ -218,7 +218,7 @@ std::vector<AddedToken> read_config_tokens(const JsonObject& config, const Vocab
     const auto entry = vocabulary.find(content);
     if (entry == vocabulary.end() && std::ranges::none_of(tokens, known)) {
       throw InputError(config.source(), "key '" + std::string(key) +
-                                            "': expected a token of vocab.txt, got \"" + content + "\"");
+                                            "': expected a token of vocab.txt, got '" + content + "'");
     }
     if (std::ranges::none_of(tokens, known)) tokens.push_back({.content = content, .id = entry->second});
   }
@@ -234,7 +234,7 @@ WordPiece from_vocabulary(const std::filesystem::path& folder) {
     const std::string name = config.string("tokenizer_class");
     if (name != "BertTokenizer" && name != "BertTokenizerFast") {
       config.fail("tokenizer_class",
-                  "\"BertTokenizer\" or \"BertTokenizerFast\" (no other tokenizer is supported)");
+                  "'BertTokenizer' or 'BertTokenizerFast' (no other tokenizer is supported)");
     }
   }
   WordPieceOptions options;

@@ -24,7 +24,7 @@ struct TextDataset {
 /// Which columns of a file are read.
 struct TextColumns {
   std::string text = "sentence";
-  std::optional<std::string> text_pair;
+  std::optional<std::string> text_pair = std::nullopt;
   std::string label = "label";
 };
 

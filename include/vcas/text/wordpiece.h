@@ -28,7 +28,7 @@ struct AddedToken {
 struct WordPieceOptions {
   bool clean_text = true;
   bool handle_chinese_chars = true;
-  std::optional<bool> strip_accents;  ///< unset: as lowercase
+  std::optional<bool> strip_accents = std::nullopt;  ///< unset: as lowercase
   bool lowercase = true;
   std::string unk_token = "[UNK]";
   std::string cls_token = "[CLS]";
