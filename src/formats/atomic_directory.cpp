@@ -48,18 +48,28 @@ std::string manifest(const fs::path& folder, const std::vector<fs::path>& files)
   return json{{"files", entries}}.dump(2) + "\n";
 }
 
+[[noreturn]] void cannot_replace(const fs::path& target, int error) {
+  throw std::system_error(error, std::generic_category(), "cannot replace " + target.string());
+}
+
+/// For a file system without exchange: between the two steps the old folder has another name only.
+void exchange_in_steps(const fs::path& from, const fs::path& to) {
+  const auto aside = fs::path(from.string() + "-old");
+  fs::remove_all(aside);
+  if (::rename(to.c_str(), aside.c_str()) != 0) cannot_replace(to, errno);
+  if (::rename(from.c_str(), to.c_str()) != 0) {
+    const int error = errno;
+    fs::rename(aside, to);
+    cannot_replace(to, error);
+  }
+  fs::rename(aside, from);
+}
+
 /// Gives `from` the name `to` in one step; what had it before is left under `from`.
 void exchange(const fs::path& from, const fs::path& to) {
   if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0) return;
-  const auto refused = [&] {
-    throw std::system_error(errno, std::generic_category(), "cannot replace " + to.string());
-  };
-  if (errno != EINVAL && errno != ENOSYS) refused();
-  // A file system without exchange: two steps, between which only the old folder's other name exists.
-  const auto aside = fs::path(from.string() + "-old");
-  if (::rename(to.c_str(), aside.c_str()) != 0) refused();
-  if (::rename(from.c_str(), to.c_str()) != 0) refused();
-  fs::rename(aside, from);
+  if (errno != EINVAL && errno != ENOSYS) cannot_replace(to, errno);
+  exchange_in_steps(from, to);
 }
 
 /// A manifest must not lead out of its folder.

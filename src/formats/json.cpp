@@ -110,7 +110,8 @@ json parse_json(std::string_view text, std::string_view source) {
 
 json read_json(const std::filesystem::path& path) { return parse_json(read_file(path), path.string()); }
 
-JsonObject::JsonObject(const nlohmann::json& object, std::string source) : JsonObject(object, std::move(source), "") {
+JsonObject::JsonObject(const nlohmann::json& object, std::string source)
+    : JsonObject(object, std::move(source), "") {
   if (!object.is_object()) throw InputError(source_, "expected a JSON object, got " + shown(object));
 }
 
