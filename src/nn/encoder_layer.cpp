@@ -58,7 +58,7 @@ BlockRecord EncoderLayerImpl::make_record(const at::Tensor& x, const at::Tensor&
   }
   record.plan = sampling::make_plan_tensor(ops::kEncoderLinears);
   const auto zeros = [&](at::IntArrayRef sizes) {
-    return at::zeros(sizes, x.options().dtype(at::kDouble).requires_grad(true));
+    return at::zeros(sizes, x.options().dtype(at::kDouble)).set_requires_grad(true);
   };
   record.probes = {zeros({record.samples}), zeros({ops::kEncoderLinears, x.size(0)}), zeros({1})};
   return record;
