@@ -11,18 +11,50 @@
 #include <cmath>
 #include <utility>
 
+#include "ops/kernels/adamw.h"
+#include "ops/kernels/reductions.h"
+#include "ops/kernels/workspace.h"
+
 namespace vcas::training {
 namespace {
 
 constexpr const char* kFirstMoment = "exp_avg.";
 constexpr const char* kSecondMoment = "exp_avg_sq.";
 
-void load_tensor(const std::map<std::string, at::Tensor>& state, const std::string& name, at::Tensor& target) {
+void load_tensor(const std::map<std::string, at::Tensor>& state, const std::string& name,
+                 at::Tensor& target) {
   const auto found = state.find(name);
   TORCH_CHECK(found != state.end(), "AdamW: expected a tensor named ", name, ", got none");
   TORCH_CHECK(found->second.sizes() == target.sizes(), "AdamW: expected ", name, " of shape ", target.sizes(),
               ", got ", found->second.sizes());
   target.copy_(found->second);
+}
+
+/// What the kernels take: plain float arrays.
+bool is_float_array(const at::Tensor& tensor) {
+  return tensor.is_cpu() && tensor.scalar_type() == at::kFloat && tensor.is_contiguous();
+}
+
+double sum_of_squares(const at::Tensor& tensor, ops::kernels::Workspace& workspace) {
+  if (is_float_array(tensor)) {
+    return ops::kernels::sum_of_squares(tensor.const_data_ptr<float>(), tensor.numel(), workspace);
+  }
+  const double norm =
+      at::linalg_vector_norm(tensor, 2, std::nullopt, /*keepdim=*/false, at::kDouble).item<double>();
+  return norm * norm;
+}
+
+/// The plain reference of ops::kernels::adamw_step, for tensors that it does not take.
+void plain_adamw_step(const ops::kernels::AdamWOptions& options, at::Tensor weight, at::Tensor gradient,
+                      at::Tensor exp_avg, at::Tensor exp_avg_sq) {
+  const double step_size = options.learning_rate / (1 - std::pow(options.beta1, options.step));
+  const double second_moment_correction = std::sqrt(1 - std::pow(options.beta2, options.step));
+  gradient = options.grad_scale == 1 ? gradient : gradient.mul(options.grad_scale);
+  weight.mul_(1 - options.learning_rate * options.weight_decay);
+  exp_avg.lerp_(gradient, 1 - options.beta1);
+  exp_avg_sq.mul_(options.beta2).addcmul_(gradient, gradient, 1 - options.beta2);
+  const at::Tensor denominator = exp_avg_sq.sqrt().div_(second_moment_correction).add_(options.epsilon);
+  weight.addcdiv_(exp_avg, denominator, -step_size);
 }
 
 }  // namespace
@@ -36,22 +68,22 @@ AdamW::AdamW(std::vector<models::NamedParameter> parameters, AdamWOptions option
 }
 
 void AdamW::step(const std::vector<at::Tensor>& gradients, double learning_rate, double gradient_scale) {
-  TORCH_CHECK(gradients.size() == parameters_.size(), "AdamW: expected ", parameters_.size(), " gradients, got ",
-              gradients.size());
+  TORCH_CHECK(gradients.size() == parameters_.size(), "AdamW: expected ", parameters_.size(),
+              " gradients, got ", gradients.size());
   const c10::AutoGradMode no_grad(false);
   ++steps_;
-  const double step_size = learning_rate / (1 - std::pow(options_.beta1, steps_));
-  const double second_moment_correction = std::sqrt(1 - std::pow(options_.beta2, steps_));
   for (size_t i = 0; i < parameters_.size(); ++i) {
+    const double weight_decay = parameters_[i].weight_decay ? options_.weight_decay : 0.0;
+    const ops::kernels::AdamWOptions step{learning_rate, options_.beta1, options_.beta2, options_.epsilon,
+                                          weight_decay,  steps_,         gradient_scale};
     at::Tensor weight = parameters_[i].value.detach();
-    const at::Tensor gradient = gradient_scale == 1 ? gradients[i] : gradients[i].mul(gradient_scale);
-    if (parameters_[i].weight_decay && options_.weight_decay != 0) {
-      weight.mul_(1 - learning_rate * options_.weight_decay);
+    if (is_float_array(weight) && is_float_array(gradients[i])) {
+      ops::kernels::adamw_step(step, weight.numel(), weight.mutable_data_ptr<float>(),
+                               gradients[i].const_data_ptr<float>(), exp_avg_[i].mutable_data_ptr<float>(),
+                               exp_avg_sq_[i].mutable_data_ptr<float>());
+    } else {
+      plain_adamw_step(step, weight, gradients[i], exp_avg_[i], exp_avg_sq_[i]);
     }
-    exp_avg_[i].lerp_(gradient, 1 - options_.beta1);
-    exp_avg_sq_[i].mul_(options_.beta2).addcmul_(gradient, gradient, 1 - options_.beta2);
-    const at::Tensor denominator = exp_avg_sq_[i].sqrt().div_(second_moment_correction).add_(options_.epsilon);
-    weight.addcdiv_(exp_avg_[i], denominator, -step_size);
   }
 }
 
@@ -73,12 +105,9 @@ void AdamW::load_state(const std::map<std::string, at::Tensor>& state, int64_t s
 }
 
 double global_norm(const std::vector<at::Tensor>& gradients) {
+  ops::kernels::Workspace workspace;
   double sum = 0;
-  for (const auto& gradient : gradients) {
-    const double norm =
-        at::linalg_vector_norm(gradient, 2, std::nullopt, /*keepdim=*/false, at::kDouble).item<double>();
-    sum += norm * norm;
-  }
+  for (const auto& gradient : gradients) sum += sum_of_squares(gradient, workspace);
   return std::sqrt(sum);
 }
 

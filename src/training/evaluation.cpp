@@ -14,11 +14,12 @@ struct ClassCounts {
   double correct = 0;
 };
 
-std::vector<ClassCounts> count_classes(const std::vector<int64_t>& labels, const std::vector<int64_t>& predictions,
-                                       int64_t classes) {
+std::vector<ClassCounts> count_classes(const std::vector<int64_t>& labels,
+                                       const std::vector<int64_t>& predictions, int64_t classes) {
   const auto require_class = [&](int64_t value) {
     if (value < 0 || value >= classes) {
-      throw std::invalid_argument(fmt::format("score_predictions: expected a class in [0, {}), got {}", classes, value));
+      throw std::invalid_argument(
+          fmt::format("score_predictions: expected a class in [0, {}), got {}", classes, value));
     }
   };
   std::vector<ClassCounts> counts(static_cast<size_t>(classes));
@@ -60,15 +61,17 @@ double matthews(const std::vector<ClassCounts>& counts, double examples) {
 Evaluation score_predictions(const std::vector<int64_t>& labels, const std::vector<int64_t>& predictions,
                              int64_t classes, double loss) {
   if (labels.empty() || labels.size() != predictions.size()) {
-    throw std::invalid_argument(fmt::format("score_predictions: expected as many predictions as labels and at least one, "
-                                            "got {} and {}",
-                                            predictions.size(), labels.size()));
+    throw std::invalid_argument(
+        fmt::format("score_predictions: expected as many predictions as labels and at least one, "
+                    "got {} and {}",
+                    predictions.size(), labels.size()));
   }
   const auto counts = count_classes(labels, predictions, classes);
   double correct = 0;
   for (const auto& count : counts) correct += count.correct;
   const auto examples = static_cast<double>(labels.size());
-  return {static_cast<int64_t>(labels.size()), loss, correct / examples, macro_f1(counts), matthews(counts, examples)};
+  return {static_cast<int64_t>(labels.size()), loss, correct / examples, macro_f1(counts),
+          matthews(counts, examples)};
 }
 
 }  // namespace vcas::training

@@ -85,7 +85,9 @@ nlohmann::json RunHistory::numbers() const {
           {"clipped_steps", clipped_steps_}};
 }
 
-NamedTensors RunHistory::tensors() const { return {{kLosses, to_tensor(losses_)}, {kSeconds, to_tensor(seconds_)}}; }
+NamedTensors RunHistory::tensors() const {
+  return {{kLosses, to_tensor(losses_)}, {kSeconds, to_tensor(seconds_)}};
+}
 
 void RunHistory::load(const nlohmann::json& numbers, const NamedTensors& tensors) {
   losses_ = to_vector(tensors, kLosses);

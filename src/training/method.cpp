@@ -24,8 +24,9 @@ std::vector<size_t> controlled_parameters(const std::vector<models::NamedParamet
 double squared_distance(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
   double sum = 0;
   for (size_t i = 0; i < a.size(); ++i) {
-    const double norm = at::linalg_vector_norm(a[i].sub(b[i]), 2, std::nullopt, /*keepdim=*/false, at::kDouble)
-                            .item<double>();
+    const double norm =
+        at::linalg_vector_norm(a[i].sub(b[i]), 2, std::nullopt, /*keepdim=*/false, at::kDouble)
+            .item<double>();
     sum += norm * norm;
   }
   return sum;
@@ -73,7 +74,8 @@ VcasMethod::VcasMethod(const control::ControllerOptions& options,
 
 MicroBatchGradient VcasMethod::backward(const MicroBatch& batch, double loss_scale) {
   if (controller_.adapts(batch.number, batch.full_size)) return adapt(batch, loss_scale);
-  auto result = batch.pass->backward(controller_.plan(), loss_scale, /*want_stats=*/false, /*last_pass=*/true);
+  auto result =
+      batch.pass->backward(controller_.plan(), loss_scale, /*want_stats=*/false, /*last_pass=*/true);
   return {std::move(result.gradients), result.flops, 0};
 }
 

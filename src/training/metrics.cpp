@@ -23,7 +23,8 @@ std::string lines_up_to(std::string_view content, int64_t step) {
   while (true) {
     const size_t end = content.find('\n', kept);
     if (end == std::string_view::npos) break;
-    const auto line = nlohmann::json::parse(content.substr(kept, end - kept), nullptr, /*allow_exceptions=*/false);
+    const auto line =
+        nlohmann::json::parse(content.substr(kept, end - kept), nullptr, /*allow_exceptions=*/false);
     if (!line.is_object() || line.value("step", step + 1) > step) break;
     kept = end + 1;
   }
@@ -92,7 +93,8 @@ void MetricsLog::write(const LoggedStep& step) {
   if (const auto& sampling = step.sampling) {
     events_.add_scalar("sampling/s", sampling->s, step.step);
     for (size_t block = 0; block < sampling->sample_keep_ratio.size(); ++block) {
-      events_.add_scalar("sampling/rho/" + std::to_string(block), sampling->sample_keep_ratio[block], step.step);
+      events_.add_scalar("sampling/rho/" + std::to_string(block), sampling->sample_keep_ratio[block],
+                         step.step);
     }
     for (const auto& [name, ratio] : sampling->row_keep_ratio) {
       events_.add_scalar("sampling/nu/" + name, ratio, step.step);

@@ -1,6 +1,7 @@
 #include "vcas/training/output_directory.h"
 
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "vcas/formats/error.h"
@@ -45,14 +46,20 @@ void require_usable_output_directory(const fs::path& output_dir, const fs::path&
   if (may_hold_run) return;
   const auto files = files_of_run(output_dir);
   if (!files.empty()) {
-    throw InputError(name, "expected a folder without a run in it, got one with " + files.front().filename().string() +
+    throw InputError(name, "expected a folder without a run in it, got one with " +
+                               files.front().filename().string() +
                                "; continue that run with --resume_from_checkpoint auto, replace it with "
                                "--overwrite_output_dir, or choose another folder");
   }
 }
 
 void prepare_output_directory(const fs::path& output_dir, bool remove_previous_run) {
-  fs::create_directories(output_dir);
+  std::error_code error;
+  fs::create_directories(output_dir, error);
+  if (error) {
+    throw InputError("output_dir " + output_dir.string(),
+                     "expected a folder that can be made: " + error.message());
+  }
   if (!remove_previous_run) return;
   for (const auto& file : files_of_run(output_dir)) fs::remove_all(file);
 }

@@ -25,11 +25,15 @@ size_t terminal_columns(std::FILE* stream) {
 std::string format_duration(double seconds) {
   const auto total = static_cast<int64_t>(seconds + 0.5);
   const int64_t hours = total / 3600, minutes = total / 60 % 60, rest = total % 60;
-  return hours > 0 ? fmt::format("{}:{:02}:{:02}", hours, minutes, rest) : fmt::format("{}:{:02}", minutes, rest);
+  return hours > 0 ? fmt::format("{}:{:02}:{:02}", hours, minutes, rest)
+                   : fmt::format("{}:{:02}", minutes, rest);
 }
 
 Progress::Progress(int64_t total_steps, int64_t first_step, std::FILE* stream)
-    : total_steps_(total_steps), first_step_(first_step), stream_(stream), terminal_(isatty(fileno(stream)) != 0) {}
+    : total_steps_(total_steps),
+      first_step_(first_step),
+      stream_(stream),
+      terminal_(isatty(fileno(stream)) != 0) {}
 
 Progress::~Progress() {
   if (bar_drawn_) std::fputc('\n', stream_);
@@ -42,7 +46,8 @@ void Progress::show(const ProgressStep& step) {
 
   const auto now = Clock::now();
   const bool last = step.step == total_steps_;
-  if (!last && now - last_shown_ < (terminal_ ? Clock::duration(kBarInterval) : Clock::duration(kLineInterval))) {
+  if (!last &&
+      now - last_shown_ < (terminal_ ? Clock::duration(kBarInterval) : Clock::duration(kLineInterval))) {
     return;
   }
   last_shown_ = now;
@@ -64,8 +69,9 @@ std::string Progress::describe(const ProgressStep& step) const {
   const double remaining = static_cast<double>(total_steps_ - step.step) * mean_step_seconds_;
   const std::string kept =
       step.sample_keep_ratio ? fmt::format("  keep {:.0f} %", 100 * *step.sample_keep_ratio) : std::string();
-  return fmt::format("step {}/{}  epoch {:.2f}  loss {:.4f}{}  {:.0f} ms/step  {} left", step.step, total_steps_,
-                     step.epoch, step.loss, kept, 1000 * mean_step_seconds_, format_duration(remaining));
+  return fmt::format("step {}/{}  epoch {:.2f}  loss {:.4f}{}  {:.0f} ms/step  {} left", step.step,
+                     total_steps_, step.epoch, step.loss, kept, 1000 * mean_step_seconds_,
+                     format_duration(remaining));
 }
 
 void Progress::draw_bar(const ProgressStep& step) {

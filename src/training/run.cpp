@@ -16,7 +16,8 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kStateVersion = 1;
 
-void require_same_options(const fs::path& checkpoint, const nlohmann::json& saved, const nlohmann::json& present) {
+void require_same_options(const fs::path& checkpoint, const nlohmann::json& saved,
+                          const nlohmann::json& present) {
   for (const auto& [key, value] : present.items()) {
     if (!saved.contains(key)) {
       throw formats::InputError(checkpoint.string(), fmt::format("expected the option {}, got none", key));
@@ -35,8 +36,8 @@ void restore_tensors(const fs::path& checkpoint, const NamedTensors& targets) {
     const auto found = saved.find(name);
     if (found == saved.end() || found->second.sizes() != target.sizes()) {
       throw formats::InputError(checkpoint.string(),
-                                fmt::format("tensor '{}': expected one of {} values, got {}", name, target.numel(),
-                                            found == saved.end() ? "none" : "another shape"));
+                                fmt::format("tensor '{}': expected one of {} values, got {}", name,
+                                            target.numel(), found == saved.end() ? "none" : "another shape"));
     }
     target.detach().copy_(found->second);
   }
@@ -66,7 +67,8 @@ Run::Run(const TrainOptions& options, RunOptions run_options, Task& task, Method
 void Run::resume(const fs::path& checkpoint) {
   const Checkpoint saved = load_checkpoint(checkpoint);
   if (saved.state.value("version", int64_t{0}) != kStateVersion) {
-    throw formats::InputError(checkpoint.string(), fmt::format("expected a checkpoint of version {}", kStateVersion));
+    throw formats::InputError(checkpoint.string(),
+                              fmt::format("expected a checkpoint of version {}", kStateVersion));
   }
   require_same_options(checkpoint, saved.state.at("options"), run_options_.fingerprint);
   restore_tensors(checkpoint, task_.named_tensors());
@@ -89,12 +91,17 @@ RunResult Run::execute() {
 void Run::after_step(const StepReport& step, MetricsLog& log, Progress& progress) {
   history_.add(step);
   evaluation_.reset();
-  progress.show({step.step, trainer_.epoch(), step.loss, step.seconds, mean_sample_keep_ratio(method_.status())});
-  if (is_due(options_.logging_strategy, options_.logging_steps) || (options_.logging_first_step && step.step == 1)) {
+  progress.show(
+      {step.step, trainer_.epoch(), step.loss, step.seconds, mean_sample_keep_ratio(method_.status())});
+  if (is_due(options_.logging_strategy, options_.logging_steps) ||
+      (options_.logging_first_step && step.step == 1)) {
     log.write(logged_step(step));
     last_logged_step_ = step.step;
   }
-  if (is_due(options_.eval_strategy, options_.eval_steps.value_or(options_.logging_steps))) evaluate(log, progress);
+  const bool stopping = run_options_.stop_signal() != 0;
+  if (is_due(options_.eval_strategy, options_.eval_steps.value_or(options_.logging_steps)) && !stopping) {
+    evaluate(log, progress);
+  }
   if (is_due(options_.save_strategy, options_.save_steps)) save_checkpoint();
 }
 
@@ -120,6 +127,8 @@ void Run::evaluate(MetricsLog& log, Progress& progress) {
 }
 
 fs::path Run::save_checkpoint() {
+  const int64_t step = trainer_.steps_done();
+  if (std::exchange(last_saved_step_, step) == step) return checkpoint_path(run_options_.output_dir, step);
   const TrainerState trainer = trainer_.state();
   Checkpoint checkpoint;
   checkpoint.state = {{"version", kStateVersion},
@@ -131,8 +140,8 @@ fs::path Run::save_checkpoint() {
   checkpoint.tensors = trainer.tensors;
   checkpoint.tensors.merge(history_.tensors());
   return training::save_checkpoint(
-      run_options_.output_dir, trainer_.steps_done(), checkpoint,
-      [this](const fs::path& folder) { task_.save_model(folder); }, options_.save_total_limit);
+      run_options_.output_dir, step, checkpoint, [this](const fs::path& folder) { task_.save_model(folder); },
+      options_.save_total_limit);
 }
 
 RunSummary Run::finish(MetricsLog& log, Progress& progress) {

@@ -45,10 +45,11 @@ NamedTensors read_tensors(const std::filesystem::path& path) {
   for (const auto& [name, view] : file.tensors()) {
     const auto type = scalar_type(view.dtype);
     if (!type) {
-      throw formats::InputError(path.string(),
-                                fmt::format("tensor '{}': expected a dtype among BOOL, U8, I8, I16, I32, I64, F16, BF16, "
-                                            "F32, F64, got {}",
-                                            name, formats::dtype_name(view.dtype)));
+      throw formats::InputError(
+          path.string(),
+          fmt::format("tensor '{}': expected a dtype among BOOL, U8, I8, I16, I32, I64, F16, BF16, "
+                      "F32, F64, got {}",
+                      name, formats::dtype_name(view.dtype)));
     }
     at::Tensor tensor = at::empty(view.shape, *type);
     if (!view.bytes.empty()) std::memcpy(tensor.mutable_data_ptr(), view.bytes.data(), view.bytes.size());

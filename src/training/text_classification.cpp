@@ -11,6 +11,7 @@
 #include "vcas/formats/error.h"
 #include "vcas/formats/json.h"
 #include "vcas/training/checkpoint.h"
+#include "vcas/training/evaluation.h"
 #include "vcas/training/output_directory.h"
 #include "vcas/training/text_model_directory.h"
 
@@ -21,7 +22,8 @@ namespace fs = std::filesystem;
 using formats::InputError;
 
 constexpr const char* kWordNetNouns = "wordnet-nouns";
-constexpr int64_t kBertPositions = 512;  // max_position_embeddings where config.json says nothing, as in BertConfig
+constexpr int64_t kBertPositions =
+    512;  // max_position_embeddings where config.json says nothing, as in BertConfig
 
 struct TextSplits {
   data::TextDataset train;
@@ -50,8 +52,8 @@ void require_length_fits(const TextDataOptions& options, const TextModelDirector
   const int64_t positions = config.integer_or("max_position_embeddings", kBertPositions);
   const int64_t minimum = options.columns.text_pair ? 3 : 2;
   if (options.max_seq_length < minimum || options.max_seq_length > positions) {
-    throw InputError(fmt::format("max_seq_length: expected {} to {} ({}: max_position_embeddings), got {}", minimum,
-                                 positions, directory.path.string(), options.max_seq_length));
+    throw InputError(fmt::format("max_seq_length: expected {} to {} ({}: max_position_embeddings), got {}",
+                                 minimum, positions, directory.path.string(), options.max_seq_length));
   }
 }
 
@@ -97,8 +99,9 @@ data::TextDataset read_held_out(const TextDataOptions& options, const std::vecto
   }
   auto held_out = data::read_wordnet_nouns().validation;
   if (held_out.label_names != labels) {
-    throw InputError(fmt::format("{}: expected the classes of {} ({}), got {}", options.model_name_or_path.string(),
-                                 kWordNetNouns, fmt::join(held_out.label_names, ", "), fmt::join(labels, ", ")));
+    throw InputError(fmt::format("{}: expected the classes of {} ({}), got {}",
+                                 options.model_name_or_path.string(), kWordNetNouns,
+                                 fmt::join(held_out.label_names, ", "), fmt::join(labels, ", ")));
   }
   return held_out;
 }
@@ -141,7 +144,9 @@ RunResult train_text_classifier(const TextTrainingOptions& options, const std::f
   Run run(options.train, run_options, task, *method);
   if (checkpoint) run.resume(*checkpoint);
 
-  prepare_output_directory(options.output_dir, /*remove_previous_run=*/options.overwrite_output_dir && !resuming);
+  if (const int signal = stop_signal()) return {{}, signal, {}};
+  prepare_output_directory(options.output_dir,
+                           /*remove_previous_run=*/options.overwrite_output_dir && !resuming);
   return run.execute();
 }
 
@@ -154,8 +159,8 @@ TextEvaluation evaluate_text_classifier(const TextDataOptions& options, int64_t 
   const auto texts = tokenize(dataset, directory, options.max_seq_length, "evaluation texts");
   const auto model = load_text_classifier(directory, labels, /*seed=*/0, /*require_head=*/true);
   auto predictions = predict(*model, texts, batch_size);
-  const auto scores =
-      score_predictions(predictions.labels, predictions.classes, static_cast<int64_t>(labels.size()), predictions.loss);
+  const auto scores = score_predictions(predictions.labels, predictions.classes,
+                                        static_cast<int64_t>(labels.size()), predictions.loss);
   return {scores, std::move(predictions), labels};
 }
 

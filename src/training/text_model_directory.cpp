@@ -1,6 +1,7 @@
 #include "vcas/training/text_model_directory.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cstdio>
 #include <stdexcept>
@@ -39,7 +40,8 @@ std::vector<std::string> read_labels(const formats::JsonObject& config) {
 
 std::map<std::string, std::string> read_tokenizer_files(const fs::path& folder) {
   std::map<std::string, std::string> contents;
-  for (const auto& path : text::tokenizer_files(folder)) contents[path.filename().string()] = formats::read_file(path);
+  for (const auto& path : text::tokenizer_files(folder))
+    contents[path.filename().string()] = formats::read_file(path);
   return contents;
 }
 
@@ -56,10 +58,13 @@ void require_vocabulary_fits(const TextModelDirectory& directory, const models::
   if (tokens <= config.vocab_size) return;
   throw formats::InputError(
       (directory.path / kConfigFile).string(),
-      fmt::format("key 'vocab_size': expected at least the tokenizer's {} tokens, got {}", tokens, config.vocab_size));
+      fmt::format("key 'vocab_size': expected at least the tokenizer's {} tokens, got {}", tokens,
+                  config.vocab_size));
 }
 
-std::string joined(const std::vector<std::string>& names) { return fmt::format("{}", fmt::join(names, ", ")); }
+std::string joined(const std::vector<std::string>& names) {
+  return fmt::format("{}", fmt::join(names, ", "));
+}
 
 void report(const models::LoadReport& report, const fs::path& file) {
   if (!report.initialised.empty()) {
@@ -76,20 +81,22 @@ void report(const models::LoadReport& report, const fs::path& file) {
 
 TextModelDirectory read_text_model_directory(const fs::path& path) {
   if (!fs::is_directory(path)) {
-    throw formats::InputError(path.string(), "expected the folder of a model (config.json, model.safetensors, "
-                                             "tokenizer.json or vocab.txt), got " +
-                                                 std::string(fs::exists(path) ? "a file" : "nothing"));
+    throw formats::InputError(path.string(),
+                              "expected the folder of a model (config.json, model.safetensors, "
+                              "tokenizer.json or vocab.txt), got " +
+                                  std::string(fs::exists(path) ? "a file" : "nothing"));
   }
   auto config = formats::read_json(path / kConfigFile);
   const formats::JsonObject object(config, (path / kConfigFile).string());
   require_supported_architecture(object);
   auto labels = read_labels(object);
-  return {path, std::move(config), text::WordPiece::from_folder(path), read_tokenizer_files(path), std::move(labels)};
+  return {path, std::move(config), text::WordPiece::from_folder(path), read_tokenizer_files(path),
+          std::move(labels)};
 }
 
 std::unique_ptr<models::TextClassifier> load_text_classifier(const TextModelDirectory& directory,
-                                                             const std::vector<std::string>& labels, uint64_t seed,
-                                                             bool require_head) {
+                                                             const std::vector<std::string>& labels,
+                                                             uint64_t seed, bool require_head) {
   auto config = read_bert_config(classifier_config(directory.config, labels), directory.path);
   require_vocabulary_fits(directory, config);
   const fs::path file = directory.path / kModelFile;
@@ -108,8 +115,10 @@ std::unique_ptr<models::TextClassifier> load_text_classifier(const TextModelDire
 void save_text_classifier(const TextModelDirectory& directory, const models::TextClassifier& model,
                           const std::vector<std::string>& labels, const fs::path& folder) {
   write_tensors(folder / kModelFile, model.named_tensors());
-  formats::write_file_atomically(folder / kConfigFile, classifier_config(directory.config, labels).dump(2) + "\n");
-  for (const auto& [name, content] : directory.tokenizer_files) formats::write_file_atomically(folder / name, content);
+  formats::write_file_atomically(folder / kConfigFile,
+                                 classifier_config(directory.config, labels).dump(2) + "\n");
+  for (const auto& [name, content] : directory.tokenizer_files)
+    formats::write_file_atomically(folder / name, content);
 }
 
 nlohmann::json classifier_config(nlohmann::json config, const std::vector<std::string>& labels) {

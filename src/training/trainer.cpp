@@ -72,7 +72,9 @@ StepReport Trainer::step() {
   return report;
 }
 
-double Trainer::epoch() const { return static_cast<double>(steps_done_) / static_cast<double>(steps_per_epoch_); }
+double Trainer::epoch() const {
+  return static_cast<double>(steps_done_) / static_cast<double>(steps_per_epoch_);
+}
 
 std::vector<MicroBatchPosition> Trainer::next_positions() const {
   const int64_t per_epoch = task_.micro_batches_per_epoch();
@@ -80,7 +82,8 @@ std::vector<MicroBatchPosition> Trainer::next_positions() const {
   const int64_t first = steps_done_ % steps_per_epoch_ * options_.gradient_accumulation_steps;
   const int64_t last = std::min(per_epoch, first + options_.gradient_accumulation_steps);
   std::vector<MicroBatchPosition> positions;
-  for (int64_t index = first; index < last; ++index) positions.push_back({epoch, index, epoch * per_epoch + index});
+  for (int64_t index = first; index < last; ++index)
+    positions.push_back({epoch, index, epoch * per_epoch + index});
   return positions;
 }
 
@@ -147,7 +150,8 @@ void Trainer::load_state(const TrainerState& state) {
   steps_done_ = step;
   const auto expected = numbers.at("next_micro_batch").get<int64_t>();
   const int64_t got = next_positions().front().number;
-  TORCH_CHECK(got == expected, "trainer: expected the data to go on at micro-batch ", expected, ", got ", got);
+  TORCH_CHECK(got == expected, "trainer: expected the data to go on at micro-batch ", expected, ", got ",
+              got);
 }
 
 }  // namespace vcas::training

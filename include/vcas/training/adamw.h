@@ -50,8 +50,8 @@ class AdamW {
 /// ‖gradients‖ over all tensors together, accumulated in float64.
 double global_norm(const std::vector<at::Tensor>& gradients);
 
-/// What gradients are multiplied by so that their norm is at most max_norm: min(1, max_norm / (norm + 1e-6)); 1 when
-/// max_norm is 0. Source: torch.nn.utils.clip_grad_norm_.
+/// What gradients are multiplied by so that their norm is at most max_norm: min(1, max_norm / (norm + 1e-6));
+/// 1 when max_norm is 0. Source: torch.nn.utils.clip_grad_norm_.
 double clipping_coefficient(double norm, double max_norm);
 
 }  // namespace vcas::training

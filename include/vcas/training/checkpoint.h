@@ -12,7 +12,8 @@
 
 namespace vcas::training {
 
-/// Everything that a run needs to go on, beside the model, which lies in the same folder as Hugging Face loads it.
+/// Everything that a run needs to go on, beside the model, which lies in the same folder as Hugging Face
+/// loads it.
 struct Checkpoint {
   nlohmann::json state;
   NamedTensors optimizer;
@@ -22,8 +23,8 @@ struct Checkpoint {
 /// output_dir/checkpoint-N.
 std::filesystem::path checkpoint_path(const std::filesystem::path& output_dir, int64_t step);
 
-/// Writes output_dir/checkpoint-N whole or not at all (formats::AtomicDirectory), then removes the oldest ones beyond
-/// `total_limit`. @param write_model puts the model's files into the folder that it is given.
+/// Writes output_dir/checkpoint-N whole or not at all (formats::AtomicDirectory), then removes the oldest
+/// ones beyond `total_limit`. @param write_model puts the model's files into the folder that it is given.
 /// @return its path. @throws std::system_error when the disk refuses; older checkpoints are then untouched.
 std::filesystem::path save_checkpoint(const std::filesystem::path& output_dir, int64_t step,
                                       const Checkpoint& checkpoint,
@@ -43,8 +44,8 @@ struct FoundCheckpoint {
 };
 std::vector<FoundCheckpoint> list_checkpoints(const std::filesystem::path& output_dir);
 
-/// The newest checkpoint whose manifest verifies. @throws formats::InputError when there is none, saying what was
-/// wrong with each.
+/// The newest checkpoint whose manifest verifies. @throws formats::InputError when there is none, saying what
+/// was wrong with each.
 std::filesystem::path newest_checkpoint(const std::filesystem::path& output_dir);
 
 }  // namespace vcas::training

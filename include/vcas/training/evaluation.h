@@ -9,10 +9,12 @@ namespace vcas::training {
 
 /// Accuracy, macro-F1 and Matthews correlation of class predictions:
 ///   F1_k = 2 TP_k / (predicted_k + labelled_k), averaged over the classes that occur in either;
-///   MCC  = (c·n - Σ_k p_k t_k) / sqrt((n² - Σ_k p_k²)(n² - Σ_k t_k²)), c correct ones of n, p_k predicted and t_k
+///   MCC  = (c·n - Σ_k p_k t_k) / sqrt((n² - Σ_k p_k²)(n² - Σ_k t_k²)), c correct ones of n, p_k predicted
+///   and t_k
 ///          labelled as k; 0 when the denominator is.
 /// Source: scikit-learn's f1_score(average="macro") and matthews_corrcoef; Gorodkin (2004).
-/// @param labels, predictions of the same length ≥ 1, each in [0, classes). @param loss mean over the examples.
+/// @param labels, predictions of the same length ≥ 1, each in [0, classes). @param loss mean over the
+/// examples.
 /// @throws std::invalid_argument naming what is out of range.
 Evaluation score_predictions(const std::vector<int64_t>& labels, const std::vector<int64_t>& predictions,
                              int64_t classes, double loss);

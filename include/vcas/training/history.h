@@ -8,7 +8,8 @@
 
 namespace vcas::training {
 
-/// Floating point operations: what exact training of the same packed batches performs, and what was performed.
+/// Floating point operations: what exact training of the same packed batches performs, and what was
+/// performed.
 struct FlopCount {
   double exact = 0;
   double performed = 0;
@@ -36,7 +37,8 @@ struct Percentiles {
 /// Linear interpolation between the two nearest values. @param values at least one.
 Percentiles percentiles(std::vector<double> values);
 
-/// What a run's steps add up to. It is part of every checkpoint, so that a resumed run's summary is of the whole run.
+/// What a run's steps add up to. It is part of every checkpoint, so that a resumed run's summary is of the
+/// whole run.
 class RunHistory {
  public:
   void add(const StepReport& step);

@@ -26,15 +26,16 @@ struct MicroBatch {
 
 /// What a method made of a micro-batch.
 struct MicroBatchGradient {
-  std::vector<at::Tensor> gradients;  ///< of loss_scale · loss, one a trainable parameter; not to be written to
-  double flops = 0;                   ///< of all its backward passes
-  double adaptation_seconds = 0;      ///< spent on learning what to keep, beyond the training step itself
+  std::vector<at::Tensor>
+      gradients;                  ///< of loss_scale · loss, one a trainable parameter; not to be written to
+  double flops = 0;               ///< of all its backward passes
+  double adaptation_seconds = 0;  ///< spent on learning what to keep, beyond the training step itself
 };
 
 /// What a sampling method keeps at present, for the log.
 struct SamplingStatus {
   double s = 1;
-  std::vector<double> sample_keep_ratio;        ///< rho, by block
+  std::vector<double> sample_keep_ratio;         ///< rho, by block
   std::map<std::string, double> row_keep_ratio;  ///< nu, by weight
   std::optional<control::AdaptationReport> last_adaptation;
 };
@@ -45,8 +46,8 @@ struct MethodState {
   std::vector<at::Tensor> tensors;
 };
 
-/// How gradients are made: which samples and rows count, what is learned from them. The trainer knows nothing else of a
-/// method.
+/// How gradients are made: which samples and rows count, what is learned from them. The trainer knows nothing
+/// else of a method.
 class Method {
  public:
   virtual ~Method() = default;
@@ -92,7 +93,8 @@ class VcasMethod final : public Method {
   bool adapted_ = false;  ///< an adaptation has been completed, so that there is a report
 };
 
-/// What can be sampled, in the controller's terms: gradient indices count the parameters below the topmost SampleA.
+/// What can be sampled, in the controller's terms: gradient indices count the parameters below the topmost
+/// SampleA.
 control::SamplingLayout sampling_layout(const std::vector<models::NamedParameter>& parameters,
                                         const std::vector<std::vector<models::SampledLinear>>& linears);
 

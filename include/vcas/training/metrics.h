@@ -18,16 +18,16 @@ namespace vcas::training {
 struct LoggedStep {
   int64_t step = 0;
   double epoch = 0;
-  double loss = 0;           ///< mean since the last logged step
-  double learning_rate = 0;  ///< of this step
-  double gradient_norm = 0;  ///< of this step, before clipping
+  double loss = 0;               ///< mean since the last logged step
+  double learning_rate = 0;      ///< of this step
+  double gradient_norm = 0;      ///< of this step, before clipping
   double step_milliseconds = 0;  ///< mean since the last logged step
   double clipped_fraction = 0;   ///< of all steps so far; TensorBoard only
   std::optional<SamplingStatus> sampling;
 };
 
-/// {"step","epoch","loss","learning_rate","grad_norm","step_ms","s","rho","nu","v_sgd","v_act","v_w"}; what a method
-/// does not have, or not yet, is null.
+/// {"step","epoch","loss","learning_rate","grad_norm","step_ms","s","rho","nu","v_sgd","v_act","v_w"}; what a
+/// method does not have, or not yet, is null.
 nlohmann::json to_json(const LoggedStep& step);
 
 /// metrics.jsonl and TensorBoard events of a run, in its folder.

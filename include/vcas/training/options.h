@@ -12,8 +12,8 @@ enum class IntervalStrategy { no, steps, epoch };
 /// How the learning rate moves (schedule.h).
 enum class SchedulerType { linear, cosine, constant, constant_with_warmup };
 
-/// What the training loop needs to know, whatever the task and the method. Names and defaults are those of Hugging
-/// Face's TrainingArguments.
+/// What the training loop needs to know, whatever the task and the method. Names and defaults are those of
+/// Hugging Face's TrainingArguments.
 struct TrainOptions {
   double learning_rate = 5e-5;
   double weight_decay = 0.0;

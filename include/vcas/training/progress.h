@@ -18,8 +18,8 @@ struct ProgressStep {
   std::optional<double> sample_keep_ratio;  ///< mean rho over the blocks, when the method samples
 };
 
-/// Progress on stderr: a bar that is redrawn on a terminal, and elsewhere a plain line about every ten seconds, with
-/// loss, step time and remaining time. stdout stays free for results.
+/// Progress on stderr: a bar that is redrawn on a terminal, and elsewhere a plain line about every ten
+/// seconds, with loss, step time and remaining time. stdout stays free for results.
 class Progress {
  public:
   /// @param stream where to write; a bar is drawn when it is a terminal.

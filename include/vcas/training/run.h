@@ -29,8 +29,8 @@ struct RunOptions {
 /// How a run ended.
 struct RunResult {
   RunSummary summary;
-  int signal = 0;  ///< not 0: stopped early by it, with a checkpoint
-  std::filesystem::path checkpoint;  ///< of a run that was stopped
+  int signal = 0;                    ///< not 0: stopped early by it, with a checkpoint
+  std::filesystem::path checkpoint;  ///< of a run that was stopped; empty when it had not begun
 };
 
 /// A training run in a folder: the trainer's steps with logging, evaluation and checkpoints around them.
@@ -39,11 +39,12 @@ class Run {
   /// All references must outlive the run.
   Run(const TrainOptions& options, RunOptions run_options, Task& task, Method& method);
 
-  /// Takes up a checkpoint. Reads only. @throws formats::InputError when it is damaged, or belongs to a run with other
-  /// options, naming option and both values.
+  /// Takes up a checkpoint. Reads only. @throws formats::InputError when it is damaged, or belongs to a run
+  /// with other options, naming option and both values.
   void resume(const std::filesystem::path& checkpoint);
 
-  /// Trains to the end or to the first stop signal. At the end it evaluates and writes model and summary.json.
+  /// Trains to the end or to the first stop signal. At the end it evaluates and writes model and
+  /// summary.json.
   /// @throws NonFiniteError; the last checkpoint is then intact. std::system_error when the disk refuses.
   RunResult execute();
 
@@ -64,6 +65,7 @@ class Run {
   RunHistory history_;
   std::optional<int64_t> resumed_step_;
   int64_t last_logged_step_ = 0;
+  int64_t last_saved_step_ = -1;
   std::optional<Evaluation> evaluation_;  ///< of the present weights
 };
 

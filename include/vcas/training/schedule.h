@@ -6,7 +6,8 @@
 
 namespace vcas::training {
 
-/// The learning rate as a function of the step, with warm-up: over w warm-up steps of n in all, step k counted from 0,
+/// The learning rate as a function of the step, with warm-up: over w warm-up steps of n in all, step k
+/// counted from 0,
 ///   k < w:     base · k / w
 ///   linear:    base · (n - k) / (n - w)
 ///   cosine:    base · (1 + cos(pi · (k - w) / (n - w))) / 2

@@ -4,9 +4,9 @@
 
 namespace vcas::training {
 
-/// While it lives, the first SIGINT or SIGTERM is only noted, so that the step in hand can be finished and saved; a
-/// second one ends the process at once with 128 + signal. One at a time in a process, signal handlers being the
-/// process's.
+/// While it lives, the first SIGINT or SIGTERM is only noted, so that the step in hand can be finished and
+/// saved; a second one ends the process at once with 128 + signal. One at a time in a process, signal
+/// handlers being the process's.
 class StopSignals {
  public:
   StopSignals();

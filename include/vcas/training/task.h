@@ -28,8 +28,8 @@ struct Evaluation {
   double matthews = 0;  ///< Matthews correlation coefficient, 0 where it is undefined
 };
 
-/// A model together with the data that it learns from: what the trainer needs of either, and nothing about what the
-/// data is.
+/// A model together with the data that it learns from: what the trainer needs of either, and nothing about
+/// what the data is.
 class Task {
  public:
   virtual ~Task() = default;

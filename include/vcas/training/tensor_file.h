@@ -10,8 +10,8 @@ namespace vcas::training {
 
 using NamedTensors = std::map<std::string, at::Tensor>;
 
-/// Every tensor of a safetensors file, copied. @throws formats::InputError as SafetensorsFile, and for a dtype that
-/// has no tensor type here.
+/// Every tensor of a safetensors file, copied. @throws formats::InputError as SafetensorsFile, and for a
+/// dtype that has no tensor type here.
 NamedTensors read_tensors(const std::filesystem::path& path);
 
 /// Writes tensors of any device and layout as safetensors, whole or not at all.

@@ -17,7 +17,8 @@ namespace vcas::training {
 
 enum class SamplingStrategy { random, group_by_length };
 
-/// Where texts come from and how they become tokens. Names and defaults are those of Hugging Face's run_classification.
+/// Where texts come from and how they become tokens. Names and defaults are those of Hugging Face's
+/// run_classification.
 struct TextDataOptions {
   std::filesystem::path model_name_or_path;
   std::filesystem::path train_file;
@@ -43,7 +44,8 @@ struct TextTrainingOptions {
 
 /// Fine-tunes a text classifier. All input is read and checked before anything is written.
 /// @param stop_signal see RunOptions.
-/// @throws formats::InputError naming file, line or key; the disk is then unchanged. As Run::execute otherwise.
+/// @throws formats::InputError naming file, line or key; the disk is then unchanged. As Run::execute
+/// otherwise.
 RunResult train_text_classifier(const TextTrainingOptions& options, const std::function<int()>& stop_signal);
 
 /// What evaluating a classifier gives.
@@ -53,7 +55,8 @@ struct TextEvaluation {
   std::vector<std::string> label_names;
 };
 
-/// Evaluates a folder's classifier, which must have a head, on validation_file or the data set's held-out part.
+/// Evaluates a folder's classifier, which must have a head, on validation_file or the data set's held-out
+/// part.
 /// @throws formats::InputError naming file, line or key.
 TextEvaluation evaluate_text_classifier(const TextDataOptions& options, int64_t batch_size);
 

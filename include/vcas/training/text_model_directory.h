@@ -21,24 +21,26 @@ struct TextModelDirectory {
   nlohmann::json config;  ///< config.json, whole: keys that are not used here are kept when it is written
   text::WordPiece tokenizer;
   std::map<std::string, std::string> tokenizer_files;  ///< name to content, to be written again
-  std::vector<std::string> labels;  ///< class names of id2label in the order of their ids; empty when there are none
+  std::vector<std::string>
+      labels;  ///< class names of id2label in the order of their ids; empty when there are none
 };
 
-/// Reads config.json and the tokenizer. @throws formats::InputError naming file and key: a folder that is no model, an
-/// architecture that is not supported.
+/// Reads config.json and the tokenizer. @throws formats::InputError naming file and key: a folder that is no
+/// model, an architecture that is not supported.
 TextModelDirectory read_text_model_directory(const std::filesystem::path& path);
 
-/// A classifier with the folder's weights. Missing head tensors and surplus tensors are named on stderr, once.
+/// A classifier with the folder's weights. Missing head tensors and surplus tensors are named on stderr,
+/// once.
 /// @param labels       names of the classes that it shall have.
 /// @param seed         draws a missing head.
 /// @param require_head a missing head is an error instead.
 /// @throws formats::InputError naming file and tensor or key.
 std::unique_ptr<models::TextClassifier> load_text_classifier(const TextModelDirectory& directory,
-                                                             const std::vector<std::string>& labels, uint64_t seed,
-                                                             bool require_head);
+                                                             const std::vector<std::string>& labels,
+                                                             uint64_t seed, bool require_head);
 
-/// Writes model.safetensors, config.json (the original's keys, with these labels) and the tokenizer's files into an
-/// existing folder, each file whole or not at all. @throws std::system_error when the disk refuses.
+/// Writes model.safetensors, config.json (the original's keys, with these labels) and the tokenizer's files
+/// into an existing folder, each file whole or not at all. @throws std::system_error when the disk refuses.
 void save_text_classifier(const TextModelDirectory& directory, const models::TextClassifier& model,
                           const std::vector<std::string>& labels, const std::filesystem::path& folder);
 

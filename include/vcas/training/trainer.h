@@ -16,7 +16,8 @@
 
 namespace vcas::training {
 
-/// A loss or gradient that is not a number: the message names step and batch. The model is as the step before left it.
+/// A loss or gradient that is not a number: the message names step and batch. The model is as the step before
+/// left it.
 class NonFiniteError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -29,16 +30,17 @@ struct TrainerState {
   NamedTensors tensors;  ///< the method's
 };
 
-/// Trains a task's model by a method, step by step. It writes nothing to disk (run.h does) and draws no random number
-/// that is not keyed by the seed and the micro-batch, so that a step is a function of state and position.
+/// Trains a task's model by a method, step by step. It writes nothing to disk (run.h does) and draws no
+/// random number that is not keyed by the seed and the micro-batch, so that a step is a function of state and
+/// position.
 class Trainer {
  public:
   /// Both must outlive the trainer.
   /// @throws std::invalid_argument naming an option that is out of range, or a task without micro-batches.
   Trainer(const TrainOptions& options, Task& task, Method& method);
 
-  /// One optimizer step: forward and backward over gradient_accumulation_steps micro-batches (the last step of an epoch
-  /// takes what is left), whose mean gradient is clipped and applied.
+  /// One optimizer step: forward and backward over gradient_accumulation_steps micro-batches (the last step
+  /// of an epoch takes what is left), whose mean gradient is clipped and applied.
   /// @throws NonFiniteError.
   StepReport step();
 
@@ -66,7 +68,8 @@ class Trainer {
   Schedule schedule_;
   AdamW optimizer_;
   std::vector<at::Tensor> gradients_;  ///< sum over the step's micro-batches
-  bool owns_gradients_ = false;        ///< false: gradients_ may be shared with the method and must not be written to
+  bool owns_gradients_ =
+      false;  ///< false: gradients_ may be shared with the method and must not be written to
   int64_t steps_done_ = 0;
 };
 

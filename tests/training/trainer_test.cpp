@@ -1,0 +1,223 @@
+#include "vcas/training/trainer.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <memory>
+#include <string>
+
+#include "training/fake_task.h"
+
+namespace vcas::training {
+namespace {
+
+using testing::copies;
+using testing::equal_tensors;
+using testing::FakeRun;
+
+TrainOptions options_of(int64_t accumulation = 1) {
+  TrainOptions options;
+  options.learning_rate = 0.02;
+  options.weight_decay = 0.01;
+  options.max_steps = 24;
+  options.warmup_steps = 3;
+  options.gradient_accumulation_steps = accumulation;
+  options.seed = 7;
+  return options;
+}
+
+std::unique_ptr<Method> make_method(const std::string& name, const Task& task) {
+  if (name == "exact") return std::make_unique<ExactMethod>();
+  control::ControllerOptions options;
+  options.policy = name == "vcas-paper" ? control::Policy::paper : control::Policy::solve;
+  options.cal_var_freq = 4;
+  return std::make_unique<VcasMethod>(options, task.parameters(), task.sampled_linears(), 7);
+}
+
+NamedTensors weights_after(const std::string& method_name, int64_t accumulation, int64_t steps) {
+  FakeRun run;
+  const auto method = make_method(method_name, run.task);
+  Trainer trainer(options_of(accumulation), run.task, *method);
+  for (int64_t i = 0; i < steps; ++i) trainer.step();
+  return copies(run.task.named_tensors());
+}
+
+/// Stops after `stop` steps, carries the state over to new objects, goes on.
+NamedTensors weights_after_stop(const std::string& method_name, int64_t accumulation, int64_t steps,
+                                int64_t stop) {
+  FakeRun first;
+  const auto first_method = make_method(method_name, first.task);
+  Trainer before(options_of(accumulation), first.task, *first_method);
+  for (int64_t i = 0; i < stop; ++i) before.step();
+  TrainerState state = before.state();
+  state.numbers = nlohmann::json::parse(state.numbers.dump());
+  state.optimizer = copies(state.optimizer);
+  state.tensors = copies(state.tensors);
+
+  FakeRun second;
+  for (auto& [name, tensor] : second.task.named_tensors()) {
+    tensor.detach().copy_(first.task.named_tensors().at(name).detach());
+  }
+  const auto second_method = make_method(method_name, second.task);
+  Trainer after(options_of(accumulation), second.task, *second_method);
+  after.load_state(state);
+  for (int64_t i = stop; i < steps; ++i) after.step();
+  return copies(second.task.named_tensors());
+}
+
+struct ResumeCase {
+  const char* method;
+  int64_t accumulation;
+};
+
+class ResumedTraining : public ::testing::TestWithParam<ResumeCase> {};
+
+// With F = 4 and M = 2 the stops lie before, inside and after an adaptation's window, and across an epoch's
+// end.
+TEST_P(ResumedTraining, HasTheBitsOfAnUninterruptedRunWhereverItStops) {
+  const auto [method, accumulation] = GetParam();
+  constexpr int64_t kSteps = 14;
+  const auto expected = weights_after(method, accumulation, kSteps);
+  for (int64_t stop = 0; stop < kSteps; ++stop) {
+    EXPECT_TRUE(equal_tensors(weights_after_stop(method, accumulation, kSteps, stop), expected))
+        << "stop " << stop;
+  }
+}
+
+TEST_P(ResumedTraining, RepeatsItselfBitForBit) {
+  const auto [method, accumulation] = GetParam();
+  EXPECT_TRUE(
+      equal_tensors(weights_after(method, accumulation, 10), weights_after(method, accumulation, 10)));
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, ResumedTraining,
+                         ::testing::Values(ResumeCase{"exact", 1}, ResumeCase{"exact", 3},
+                                           ResumeCase{"vcas", 1}, ResumeCase{"vcas", 3},
+                                           ResumeCase{"vcas-paper", 1}, ResumeCase{"vcas-paper", 3}));
+
+TEST(Trainer, VcasComesToSampleAndCountsItsAdaptations) {
+  FakeRun run;
+  const auto method = make_method("vcas", run.task);
+  Trainer trainer(options_of(), run.task, *method);
+  RunHistory history;
+  for (int64_t i = 0; i < 24; ++i) history.add(trainer.step());
+  ASSERT_TRUE(method->status().has_value());
+  EXPECT_LT(method->status()->sample_keep_ratio.at(0), 1.0);
+  EXPECT_TRUE(method->status()->row_keep_ratio.contains("block.weight"));
+  EXPECT_TRUE(method->status()->last_adaptation.has_value());
+  EXPECT_DOUBLE_EQ(history.flops().exact, 24 * 300.0);
+  EXPECT_NE(history.flops().performed, history.flops().exact);
+  EXPECT_GT(history.adaptation_seconds(), 0);
+  EXPECT_LT(history.adaptation_seconds(), history.train_seconds());
+}
+
+TEST(Trainer, AdaptationStepsApplyTheExactGradient) {
+  // Every micro-batch adapts, so that vcas never takes a sampled step.
+  FakeRun exact_run, vcas_run;
+  ExactMethod exact;
+  control::ControllerOptions controller;
+  controller.cal_var_freq = 2;
+  VcasMethod vcas(controller, vcas_run.task.parameters(), vcas_run.task.sampled_linears(), 7);
+  Trainer exact_trainer(options_of(), exact_run.task, exact), vcas_trainer(options_of(), vcas_run.task, vcas);
+  for (int64_t i = 0; i < 2; ++i) {
+    exact_trainer.step();
+    vcas_trainer.step();
+  }
+  EXPECT_TRUE(equal_tensors(exact_run.task.named_tensors(), vcas_run.task.named_tensors()));
+}
+
+TEST(Trainer, AccumulatedStepAppliesTheMeanOfItsMicroBatches) {
+  FakeRun run, reference;
+  ExactMethod exact;
+  auto options = options_of(3);
+  options.max_grad_norm = 0;
+  options.warmup_steps = 0;
+  Trainer(options, run.task, exact).step();
+
+  std::vector<at::Tensor> mean;
+  for (int64_t index = 0; index < 3; ++index) {
+    const auto batch = reference.task.forward({0, index, index}, options.seed);
+    const auto gradients = exact.backward(batch, 1).gradients;
+    for (size_t i = 0; i < gradients.size(); ++i) {
+      if (index == 0) {
+        mean.push_back(gradients[i] / 3);
+      } else {
+        mean[i] += gradients[i] / 3;
+      }
+    }
+  }
+  AdamW optimizer(reference.task.parameters(),
+                  {options.adam_beta1, options.adam_beta2, options.adam_epsilon, options.weight_decay});
+  optimizer.step(mean, options.learning_rate);
+  for (const auto& [name, tensor] : reference.task.named_tensors()) {
+    // The order of rounding differs. Adam's first step is the sign of the gradient, times the learning rate.
+    EXPECT_TRUE(at::allclose(run.task.named_tensors().at(name), tensor, 1e-5, 1e-6)) << name;
+  }
+}
+
+TEST(Trainer, LastStepOfAnEpochTakesTheMicroBatchesThatAreLeft) {
+  FakeRun run;  // 46 texts in batches of 4: 12 micro-batches, and 5 to a step: 3 steps
+  ExactMethod exact;
+  auto options = options_of(5);
+  options.max_steps = -1;
+  options.num_train_epochs = 1.5;
+  Trainer trainer(options, run.task, exact);
+  EXPECT_EQ(trainer.steps_per_epoch(), 3);
+  EXPECT_EQ(trainer.total_steps(), 5);
+  EXPECT_DOUBLE_EQ(trainer.step().flops.exact, 5 * 300.0);
+  EXPECT_DOUBLE_EQ(trainer.step().flops.exact, 5 * 300.0);
+  EXPECT_DOUBLE_EQ(trainer.step().flops.exact, 2 * 300.0);
+  EXPECT_DOUBLE_EQ(trainer.epoch(), 1.0);
+}
+
+TEST(Trainer, LearnsTheFakeTask) {
+  FakeRun run;
+  ExactMethod exact;
+  auto options = options_of();
+  options.max_steps = 120;
+  Trainer trainer(options, run.task, exact);
+  const double before = run.task.evaluate()->loss;
+  for (int64_t i = 0; i < 120; ++i) trainer.step();
+  EXPECT_LT(run.task.evaluate()->loss, 0.8 * before);
+}
+
+TEST(Trainer, StopsAtANonFiniteLossAndNamesStepAndExamples) {
+  FakeRun run;
+  ExactMethod exact;
+  Trainer trainer(options_of(), run.task, exact);
+  trainer.step();
+  run.task.named_tensors().at("head.weight").detach().fill_(std::numeric_limits<float>::quiet_NaN());
+  const auto before = copies(run.task.named_tensors());
+  try {
+    trainer.step();
+    FAIL() << "expected NonFiniteError";
+  } catch (const NonFiniteError& error) {
+    const std::string message = error.what();
+    EXPECT_NE(message.find("step 2"), std::string::npos) << message;
+    EXPECT_NE(message.find(run.task.describe({0, 1, 1})), std::string::npos) << message;
+  }
+  EXPECT_TRUE(
+      at::equal(before.at("embedding.weight"), run.task.named_tensors().at("embedding.weight").detach()));
+  EXPECT_EQ(trainer.steps_done(), 1);
+}
+
+TEST(Trainer, RefusesOptionsOutOfRange) {
+  FakeRun run;
+  ExactMethod exact;
+  EXPECT_THROW(Trainer(options_of(0), run.task, exact), std::invalid_argument);
+}
+
+TEST(SamplingLayout, PointsAtTheGradientOfEachTrainableWeight) {
+  const std::vector<models::NamedParameter> parameters = {
+      {"head", at::zeros({1}), true, false}, {"a", at::zeros({1})}, {"b", at::zeros({1})}};
+  const auto layout = sampling_layout(parameters, {{{"b", false}, {"frozen", false}}, {{"a", true}}});
+  ASSERT_EQ(layout.blocks.size(), 2u);
+  EXPECT_EQ(layout.blocks[0][0].gradient_index, 1);
+  EXPECT_TRUE(layout.blocks[0][0].trainable);
+  EXPECT_FALSE(layout.blocks[0][1].trainable);
+  EXPECT_EQ(layout.blocks[1][0].gradient_index, 0);
+  EXPECT_TRUE(layout.blocks[1][0].one_row_per_sample);
+}
+
+}  // namespace
+}  // namespace vcas::training
