@@ -97,12 +97,14 @@ void verify_file(const fs::path& folder, const std::string& name, const JsonObje
   }
 }
 
-fs::path without_trailing_slash(fs::path path) { return path.has_filename() ? path : path.parent_path(); }
+fs::path without_trailing_slash(const fs::path& path) {
+  return path.has_filename() ? path : path.parent_path();
+}
 
 }  // namespace
 
-AtomicDirectory::AtomicDirectory(fs::path target)
-    : target_(without_trailing_slash(std::move(target))), temporary_(temporary_sibling(target_)) {
+AtomicDirectory::AtomicDirectory(const fs::path& target)
+    : target_(without_trailing_slash(target)), temporary_(temporary_sibling(target_)) {
   fs::remove_all(temporary_);
   fs::create_directories(temporary_);
 }

@@ -13,11 +13,13 @@ namespace {
 /// Walks over a text and notes how far: the parser tells its handler no positions.
 class TrackedIterator {
  public:
+  // NOLINTBEGIN(readability-identifier-naming): the names that std::iterator_traits reads.
   using iterator_category = std::input_iterator_tag;
   using value_type = char;
   using difference_type = std::ptrdiff_t;
   using pointer = const char*;
   using reference = const char&;
+  // NOLINTEND(readability-identifier-naming)
 
   TrackedIterator(const char* at, std::size_t* position) : at_(at), position_(position) {}
 

@@ -39,8 +39,9 @@ TEST(Sha256OfFile, KnownAnswers) {
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   EXPECT_EQ(sha256_of_file(folder.write("b", "")),
             "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-  // Longer than the pieces that it is read in.
-  EXPECT_EQ(sha256_of_file(folder.write("c", std::string(10'000'000, 'a'))),
+  std::string long_content;  // longer than the pieces that it is read in
+  long_content.resize(10'000'000, 'a');
+  EXPECT_EQ(sha256_of_file(folder.write("c", long_content)),
             "01f4a87c04b40af59aadc0e812293509709c9a8763a60b7f9e19303322f8b03c");
 }
 

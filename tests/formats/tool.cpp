@@ -10,12 +10,13 @@
 
 namespace {
 
-using namespace vcas::formats;
+using vcas::formats::SafetensorsFile;
+using vcas::formats::TensorBoardWriter;
 
 /// Reads a safetensors file and writes what was read.
 void copy(const std::string& from, const std::string& to) {
   const SafetensorsFile file(from);
-  write_safetensors(to, file.tensors(), file.metadata());
+  vcas::formats::write_safetensors(to, file.tensors(), file.metadata());
 }
 
 /// Two writers in one folder: the second resumes at step 2.

@@ -11,8 +11,10 @@
 #include "vcas/formats/delimited.h"
 #include "vcas/formats/error.h"
 
-using namespace vcas::formats;
+using vcas::formats::InputError;
+using vcas::formats::TableFormat;
 
+// NOLINTNEXTLINE(readability-identifier-naming): the name that libFuzzer calls.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   constexpr std::array kFormats = {TableFormat::csv, TableFormat::tsv, TableFormat::jsonl};
@@ -20,7 +22,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
                                                                    std::vector<std::string>{"b", "a"}};
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
   try {
-    const auto table = parse_table(text, "fuzz", kFormats[data[0] % 3], kChoices[data[0] / 3 % 2]);
+    const auto table =
+        vcas::formats::parse_table(text, "fuzz", kFormats[data[0] % 3], kChoices[data[0] / 3 % 2]);
     if (table.rows.empty()) std::abort();
     int64_t line = 0;
     for (const auto& row : table.rows) {

@@ -8,8 +8,11 @@
 #include "vcas/formats/error.h"
 #include "vcas/formats/safetensors.h"
 
-using namespace vcas::formats;
+using vcas::formats::InputError;
+using vcas::formats::parse_safetensors;
+using vcas::formats::SafetensorsContent;
 
+// NOLINTNEXTLINE(readability-identifier-naming): the name that libFuzzer calls.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   const auto bytes = std::as_bytes(std::span(data, size));
   SafetensorsContent content;
@@ -24,7 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
     if (tensor.bytes.data() + tensor.bytes.size() > bytes.data() + bytes.size()) std::abort();
     total += tensor.bytes.size();
   }
-  const auto header = safetensors_header(content.tensors, content.metadata);
+  const auto header = vcas::formats::safetensors_header(content.tensors, content.metadata);
   std::string copy = header + std::string(total, 'x');
   const auto again = parse_safetensors(std::as_bytes(std::span(copy)), "copy");
   if (again.metadata != content.metadata || again.tensors.size() != content.tensors.size()) std::abort();

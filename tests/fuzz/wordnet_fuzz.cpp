@@ -7,12 +7,15 @@
 #include "vcas/formats/error.h"
 #include "vcas/formats/wordnet.h"
 
-using namespace vcas::formats;
+using vcas::formats::InputError;
 
+// NOLINTNEXTLINE(readability-identifier-naming): the name that libFuzzer calls.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   try {
-    for (const auto& synset : parse_wordnet({reinterpret_cast<const char*>(data), size}, "fuzz")) {
-      if (synset.id.size() != 9 || synset.gloss.empty() || lexical_file_name(synset.lexical_file).empty())
+    for (const auto& synset :
+         vcas::formats::parse_wordnet({reinterpret_cast<const char*>(data), size}, "fuzz")) {
+      if (synset.id.size() != 9 || synset.gloss.empty() ||
+          vcas::formats::lexical_file_name(synset.lexical_file).empty())
         std::abort();
     }
   } catch (const InputError&) {

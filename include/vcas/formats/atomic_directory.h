@@ -23,7 +23,7 @@ class AtomicDirectory {
  public:
   /// Makes the temporary folder beside the target (".name.vcas-tmp"); one that a killed run left is removed.
   /// @throws std::filesystem::filesystem_error when it cannot be made.
-  explicit AtomicDirectory(std::filesystem::path target);
+  explicit AtomicDirectory(const std::filesystem::path& target);
   ~AtomicDirectory();
   AtomicDirectory(const AtomicDirectory&) = delete;
   AtomicDirectory& operator=(const AtomicDirectory&) = delete;
