@@ -1,0 +1,183 @@
+#include "vcas/ops/encoder_layer.h"
+
+#include <gtest/gtest.h>
+
+#include "ops/encoder_layer_support.h"
+
+namespace vcas::ops {
+namespace {
+
+using sampling::BlockPlan;
+using testing::Block;
+using testing::make_block;
+using testing::Pass;
+using testing::relative_error;
+using testing::sampled_plan;
+
+const std::vector<int64_t> kLengths = {5, 1, 17, 3, 9, 2, 11};
+
+struct Variant {
+  const char* name;
+  EncoderLayerOptions options;
+};
+
+void PrintTo(const Variant& variant, std::ostream* out) { *out << variant.name; }
+
+EncoderLayerOptions options(bool pre_norm, bool causal, bool tanh_gelu, bool first_row_only, double dropout) {
+  EncoderLayerOptions o;
+  o.num_heads = 4;
+  o.layer_norm_eps = 1e-6;
+  o.hidden_dropout = dropout;
+  o.attention_dropout = dropout;
+  o.pre_norm = pre_norm;
+  o.causal = causal;
+  o.tanh_gelu = tanh_gelu;
+  o.first_row_only = first_row_only;
+  return o;
+}
+
+const Variant kVariants[] = {
+    {"PostNorm", options(false, false, false, false, 0)},
+    {"PostNormDropout", options(false, false, false, false, 0.2)},
+    {"PostNormFirstRow", options(false, false, false, true, 0.2)},
+    {"PreNormCausalTanh", options(true, true, true, false, 0.2)},
+    {"PreNormFirstRow", options(true, false, false, true, 0.1)},
+};
+
+class EncoderLayerVariants : public ::testing::TestWithParam<Variant> {
+ protected:
+  Block block(at::ScalarType type, Implementation implementation = Implementation::automatic) const {
+    auto o = GetParam().options;
+    o.implementation = implementation;
+    return make_block(kLengths, 32, 48, o, type);
+  }
+  /// Rows that a linear runs on when `samples` of equal share are kept.
+  std::vector<int64_t> row_counts() const {
+    const int64_t queries = GetParam().options.first_row_only ? 2 : 12;
+    return {queries, 14, 10, queries, queries, queries + 1};
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(All, EncoderLayerVariants, ::testing::ValuesIn(kVariants),
+                         [](const auto& variant) { return variant.param.name; });
+
+// float32 kernels against the plain implementation in float64: a few hundred roundings of 6e-8 each.
+constexpr double kFloatTolerance = 2e-5;
+
+void expect_same(const testing::Gradients& got, const testing::Gradients& expected, double tolerance) {
+  EXPECT_LT(relative_error(got.output, expected.output), tolerance);
+  const auto a = got.tensors(), b = expected.tensors();
+  double scale = 0;
+  for (const auto& t : b) scale = std::max(scale, t.to(at::kDouble).norm().item<double>());
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double distance = (a[i].to(at::kDouble) - b[i].to(at::kDouble)).norm().item<double>();
+    EXPECT_LT(distance, tolerance * (b[i].to(at::kDouble).norm().item<double>() + 0.01 * scale))
+        << "tensor " << i;
+  }
+  EXPECT_LT(relative_error(got.sample_norms, expected.sample_norms), tolerance);
+  EXPECT_LT(relative_error(got.row_scores, expected.row_scores), tolerance);
+}
+
+TEST_P(EncoderLayerVariants, KernelsAgreeWithPlainInDoubleWhenExact) {
+  const auto fast = block(at::kFloat), plain = block(at::kDouble, Implementation::plain);
+  expect_same(Pass(fast).backward({}), Pass(plain).backward({}), kFloatTolerance);
+}
+
+TEST_P(EncoderLayerVariants, KernelsAgreeWithPlainUnderTheSameDraw) {
+  const auto fast = block(at::kFloat), plain = block(at::kDouble, Implementation::plain);
+  Pass fast_pass(fast), plain_pass(plain);
+  for (uint32_t draw = 1; draw <= 3; ++draw) {
+    for (const auto method : {sampling::DrawMethod::fixed, sampling::DrawMethod::bernoulli}) {
+      const auto samples_only = sampled_plan(4, std::vector<int64_t>(6, BlockPlan::kAllRows), draw, method);
+      expect_same(fast_pass.backward(samples_only), plain_pass.backward(samples_only), kFloatTolerance);
+      const auto both = sampled_plan(5, row_counts(), draw, method);
+      expect_same(fast_pass.backward(both), plain_pass.backward(both), kFloatTolerance);
+    }
+  }
+}
+
+TEST_P(EncoderLayerVariants, EverythingKeptGivesTheExactBits) {
+  const auto fast = block(at::kFloat);
+  Pass pass(fast);
+  const auto exact = pass.backward({});
+  const auto kept = pass.backward(sampled_plan(fast.samples(), std::vector<int64_t>(6, 1000)));
+  const auto a = kept.tensors(), b = exact.tensors();
+  for (size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(at::equal(a[i], b[i])) << "tensor " << i;
+}
+
+TEST_P(EncoderLayerVariants, ExactAndFourPlansOverOneForwardEqualSeparatePasses) {
+  const auto fast = block(at::kFloat);
+  Pass shared(fast);
+  std::vector<BlockPlan> plans{{}};
+  for (uint32_t draw = 1; draw <= 4; ++draw) plans.push_back(sampled_plan(2 + draw, row_counts(), draw));
+  for (const auto& plan : plans) {
+    const auto a = shared.backward(plan).tensors(), b = Pass(fast).backward(plan).tensors();
+    for (size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(at::equal(a[i], b[i]));
+  }
+}
+
+TEST_P(EncoderLayerVariants, SamplesOfAPackedBatchDoNotSeeEachOther) {
+  auto o = GetParam().options;
+  o.hidden_dropout = o.attention_dropout = 0;
+  const auto together = make_block(kLengths, 32, 48, o, at::kFloat);
+  const auto output = Pass(together).backward({}).output;
+  int64_t row = 0, begin = 0;
+  for (const int64_t length : kLengths) {
+    auto alone = together;
+    alone.offsets = testing::offsets_of({length});
+    alone.x = together.x.detach().narrow(0, begin, length).clone().set_requires_grad(true);
+    alone.output_gradient = together.output_gradient.narrow(0, row, o.first_row_only ? 1 : length);
+    const auto expected = Pass(alone).backward({}).output;
+    // The same kernels on other row blocks: rounding of the same sums in another order at most.
+    EXPECT_LT(relative_error(output.narrow(0, row, expected.size(0)), expected), 1e-6);
+    row += expected.size(0);
+    begin += length;
+  }
+}
+
+TEST_P(EncoderLayerVariants, FrozenWeightsGetNoGradientAndCostNothing) {
+  const auto all = block(at::kFloat);
+  auto frozen = block(at::kFloat);
+  frozen.parameters[0].set_requires_grad(false);
+  frozen.parameters[12].set_requires_grad(false);
+  const auto with = Pass(all).backward({}), without = Pass(frozen).backward({});
+  const double queries = GetParam().options.first_row_only ? 7 : 48;
+  EXPECT_EQ(with.flops.item<double>() - without.flops.item<double>(), 2 * queries * (32 * 32 + 32 * 48));
+  EXPECT_TRUE(at::equal(with.x, without.x));
+}
+
+TEST_P(EncoderLayerVariants, NonFiniteGradientMakesEveryParameterGradientNonFinite) {
+  auto fast = block(at::kFloat);
+  fast.output_gradient[2][1] = std::numeric_limits<float>::quiet_NaN();
+  const auto result = Pass(fast).backward(sampled_plan(3, row_counts()));
+  for (const auto& gradient : result.parameters) EXPECT_FALSE(at::isfinite(gradient).all().item<bool>());
+}
+
+TEST(EncoderLayer, AllZeroGradientStaysZeroUnderSampling) {
+  auto fast = make_block(kLengths, 32, 48, options(false, false, false, false, 0.1), at::kFloat);
+  fast.output_gradient.zero_();
+  const auto result = Pass(fast).backward(sampled_plan(3, {4, 4, 4, 4, 4, 4}));
+  for (const auto& gradient : result.tensors()) EXPECT_EQ(gradient.abs().max().item<float>(), 0.0f);
+}
+
+TEST(EncoderLayer, DropoutMasksDifferBetweenMicroBatches) {
+  auto a = make_block(kLengths, 32, 48, options(false, false, false, false, 0.3), at::kFloat);
+  auto b = a;
+  b.rng = make_rng_tensor({.seed = 1, .micro_batch = 4, .layer = 1, .rank = 0});
+  EXPECT_GT(relative_error(Pass(a).backward({}).output, Pass(b).backward({}).output), 0.01);
+}
+
+TEST(EncoderLayer, NamesWhatIsWrongWithItsArguments) {
+  auto block = make_block({2, 3}, 32, 48, options(false, false, false, false, 0), at::kFloat);
+  block.offsets = testing::offsets_of({2, 4});
+  try {
+    Pass pass(block);
+    FAIL() << "accepted offsets past the end";
+  } catch (const c10::Error& error) {
+    EXPECT_NE(std::string(error.what()).find("encoder_layer: expected offsets from 0 to 5, got 0 to 6"),
+              std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace vcas::ops
