@@ -22,7 +22,7 @@ struct AttentionShape {
   bool first_row_only = false;
   /// Column of the mask: head << 18 | key position; row: the query's row in the uncompacted batch
   /// (offsets[i] for first_row_only).
-  DropoutMask dropout;
+  DropoutMask dropout{};
 };
 
 /// Row strides in floats; q, k and v may be slices of one [R x 3H] buffer.
@@ -43,7 +43,7 @@ void attention_forward(const AttentionShape& shape, const AttentionInputs& input
 /// Inputs and results of the forward pass are read in place from the uncompacted batch, for the kept samples
 /// only. Gradients are compact: rows of the kept samples one after another, in the order of `kept`.
 struct AttentionBackward {
-  AttentionInputs inputs;
+  AttentionInputs inputs{};
   const float* ctx = nullptr;
   int64_t ctx_stride = 0;
   const float* logsumexp = nullptr;

@@ -34,8 +34,8 @@ void dropout_factors(const DropoutMask& mask, uint32_t row, uint32_t first_colum
                      float* factors);
 
 struct DropoutForward {
-  RowView input;  ///< [rows x columns]
-  DropoutMask mask;
+  RowView input{};  ///< [rows x columns]
+  DropoutMask mask{};
   const int64_t* mask_rows = nullptr;  ///< row number of each row in the mask; null: r
   float* output =
       nullptr;  ///< [rows x columns], contiguous; may be the input when that is contiguous and not gathered
@@ -44,8 +44,8 @@ struct DropoutForward {
 void dropout_forward(const DropoutForward& args, int64_t rows, int64_t columns, Workspace& workspace);
 
 struct DropoutBackward {
-  RowView grad_output;  ///< [rows x columns], scaled on reading
-  DropoutMask mask;
+  RowView grad_output{};  ///< [rows x columns], scaled on reading
+  DropoutMask mask{};
   const int64_t* mask_rows = nullptr;  ///< row of the uncompacted batch of each row; null: r
   float* grad_input = nullptr;   ///< [rows x columns], contiguous; may be grad_output as in DropoutForward
   double* row_norms = nullptr;   ///< [rows] ‖grad_input_r‖, or null

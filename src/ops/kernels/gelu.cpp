@@ -59,21 +59,23 @@ struct TanhGelu {
   static constexpr float kLinear = 1.5957691216057308f;
   static constexpr float kCubic = kLinear * 0.044715f;
 
-  /// σ(2z)
-  static HWY_INLINE VF gate(VF x, VF square) {
+  /// exp(-2z), from which σ(2z) = 1/(1 + e) and 1 - σ(2z) = e·σ(2z), without cancellation.
+  static HWY_INLINE VF exponential(VF x, VF square) {
     const DF d;
     const auto z2 = hn::Mul(x, hn::MulAdd(square, hn::Set(d, kCubic), hn::Set(d, kLinear)));
-    const auto clamped = hn::Max(hn::Min(z2, hn::Set(d, 88.0f)), hn::Set(d, -88.0f));
-    const auto one = hn::Set(d, 1.0f);
-    return hn::Div(one, hn::Add(one, hn::Exp(d, hn::Neg(clamped))));
+    return hn::Exp(d, hn::Neg(hn::Max(hn::Min(z2, hn::Set(d, 87.0f)), hn::Set(d, -87.0f))));
   }
-  static HWY_INLINE VF value(VF x) { return hn::Mul(x, gate(x, hn::Mul(x, x))); }
+  static HWY_INLINE VF sigmoid(VF e) {
+    const auto one = hn::Set(DF(), 1.0f);
+    return hn::Div(one, hn::Add(one, e));
+  }
+  static HWY_INLINE VF value(VF x) { return hn::Mul(x, sigmoid(exponential(x, hn::Mul(x, x)))); }
   /// σ + x·σ(1-σ)·(2z)'
   static HWY_INLINE VF derivative(VF x) {
     const DF d;
-    const auto square = hn::Mul(x, x), sigma = gate(x, square);
+    const auto square = hn::Mul(x, x), e = exponential(x, square), sigma = sigmoid(e);
     const auto slope = hn::MulAdd(square, hn::Set(d, 3.0f * kCubic), hn::Set(d, kLinear));
-    const auto bump = hn::Mul(sigma, hn::Sub(hn::Set(d, 1.0f), sigma));
+    const auto bump = hn::Mul(sigma, hn::Mul(sigma, e));
     return hn::MulAdd(hn::Mul(x, slope), bump, sigma);
   }
 };

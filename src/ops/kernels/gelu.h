@@ -21,7 +21,7 @@ void gelu_forward(GeluKind kind, const RowView& input, float* output, double* ou
 
 struct GeluBackward {
   GeluKind kind = GeluKind::erf;
-  RowView input;                 ///< saved forward input f; its index picks the rows of the uncompacted batch
+  RowView input{};               ///< saved forward input f; its index picks the rows of the uncompacted batch
   float* grad = nullptr;         ///< [rows x columns], contiguous: gradient of gelu(f), replaced by that of f
   double* row_norms = nullptr;   ///< [rows] norms of the result's rows, or null
   float* column_sums = nullptr;  ///< [columns] Σ_r of the result (the bias gradient), overwritten, or null

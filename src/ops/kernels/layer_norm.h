@@ -11,9 +11,9 @@ namespace vcas::ops::kernels {
 /// h = residual + dropout(input);  y = (h - mean)·rstd·gamma + beta, rstd = 1/sqrt(var + eps), var the biased
 /// variance.
 struct LayerNormForward {
-  RowView input;     ///< [rows x columns]
-  RowView residual;  ///< [rows x columns], or data = null: 0
-  DropoutMask dropout;
+  RowView input{};     ///< [rows x columns]
+  RowView residual{};  ///< [rows x columns], or data = null: 0
+  DropoutMask dropout{};
   const int64_t* mask_rows = nullptr;  ///< row of the uncompacted batch of each row; null: r
   const float* gamma = nullptr;        ///< [columns]
   const float* beta = nullptr;         ///< [columns]
@@ -30,8 +30,8 @@ void layer_norm_forward(const LayerNormForward& args, int64_t rows, int64_t colu
 /// dh = add + rstd·(g - mean_c(g) - x̂·mean_c(g·x̂)) with g = grad_output·gamma, x̂ = (h - mean)·rstd;
 /// grad_gamma = Σ_r grad_output_r·x̂_r, grad_beta = Σ_r grad_output_r.
 struct LayerNormBackward {
-  RowView grad_output;  ///< [rows x columns]
-  RowView sum;          ///< saved h; its index picks row r's h, mean and rstd from the uncompacted batch
+  RowView grad_output{};  ///< [rows x columns]
+  RowView sum{};          ///< saved h; its index picks row r's h, mean and rstd from the uncompacted batch
   const float* mean = nullptr;   ///< saved, uncompacted
   const float* rstd = nullptr;   ///< saved, uncompacted
   const float* gamma = nullptr;  ///< [columns]

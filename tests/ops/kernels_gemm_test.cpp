@@ -1,0 +1,197 @@
+#include "ops/kernels/gemm.h"
+
+#include <ATen/Parallel.h>
+
+#include <array>
+#include <tuple>
+
+#include "kernels_support.h"
+
+namespace vcas::ops::kernels {
+namespace {
+
+using testing::kRoundOff;
+using testing::normal;
+using testing::same_bits;
+using testing::TestRows;
+using testing::within;
+
+enum class Rows { plain, gathered };
+
+TestRows make_rows(Rows kind, int64_t rows, int64_t columns, uint64_t seed) {
+  return kind == Rows::plain ? TestRows::plain(rows, columns, seed) : TestRows::gathered(rows, columns, seed);
+}
+
+/// The bound that holds for every order of summation: |error| ≤ (depth + 3)·u·Σ|a||b|, u the unit round-off;
+/// one rounding each for the row factors, the bias and the accumulation in place is counted in the 3.
+at::Tensor rounding_bound(const at::Tensor& a, const at::Tensor& b, int64_t depth) {
+  return at::mm(a.abs(), b.abs()) * (static_cast<double>(depth + 3) * kRoundOff * 1.01) + 1e-30;
+}
+
+struct Sizes {
+  int64_t m, n, k;
+};
+
+constexpr std::array kSizes{Sizes{1, 1, 1},      Sizes{7, 13, 5},   Sizes{63, 64, 65},
+                            Sizes{64, 64, 64},   Sizes{65, 63, 64}, Sizes{128, 2, 384},
+                            Sizes{577, 130, 96}, Sizes{3, 384, 16}, Sizes{100, 26, 300}};
+
+class Matmul : public ::testing::TestWithParam<std::tuple<Sizes, Rows, GemmBackend>> {
+ protected:
+  void SetUp() override {
+    std::tie(sizes_, rows_, backend_) = GetParam();
+    if (backend_ == GemmBackend::brgemm && !brgemm_available())
+      GTEST_SKIP() << "no float32 brgemm on this machine";
+  }
+
+  Sizes sizes_{};
+  Rows rows_{};
+  GemmBackend backend_{};
+  Workspace workspace_;
+};
+
+TEST_P(Matmul, ForwardIsTheProductWithTheTransposedWeightPlusBias) {
+  const auto [m, n, k] = sizes_;
+  const TestRows a = make_rows(rows_, m, k, 1);
+  const at::Tensor w = normal({n, k}, 4), bias = normal({n}, 5);
+  // A row stride above n: what lies between the rows must stay as it was.
+  at::Tensor c = at::full({m, n + 3}, 7.0f);
+  matmul_nt(a.view(), m, n, k, w.const_data_ptr<float>(), bias.const_data_ptr<float>(),
+            c.mutable_data_ptr<float>(), n + 3, workspace_, backend_);
+  const at::Tensor wt = w.to(at::kDouble).t(), b = bias.to(at::kDouble);
+  const at::Tensor want = at::mm(a.dense(), wt) + b;
+  EXPECT_TRUE(within(c.narrow(1, 0, n), want, rounding_bound(a.dense(), wt, k) + b.abs() * 3 * kRoundOff));
+  EXPECT_TRUE(c.narrow(1, n, 3).eq(7.0f).all().item<bool>());
+}
+
+TEST_P(Matmul, InputGradientIsTheProductWithTheWeightAndCanAccumulate) {
+  const auto [m, n, k] = sizes_;
+  const TestRows a = make_rows(rows_, m, n, 1);
+  const at::Tensor w = normal({n, k}, 4), before = normal({m, k}, 5);
+  const at::Tensor product = at::mm(a.dense(), w.to(at::kDouble));
+  const at::Tensor bound = rounding_bound(a.dense(), w.to(at::kDouble), n);
+  for (const bool accumulate : {false, true}) {
+    at::Tensor c = before.clone();
+    matmul_nn(a.view(), m, n, k, w.const_data_ptr<float>(), c.mutable_data_ptr<float>(), k, accumulate,
+              workspace_, backend_);
+    const at::Tensor start = before.to(at::kDouble) * (accumulate ? 1.0 : 0.0);
+    // With accumulation the micro-kernel's sum starts from what is there, so that every rounding may act on
+    // it.
+    EXPECT_TRUE(within(c, product + start, bound + start.abs() * (static_cast<double>(n + 3) * kRoundOff)));
+  }
+}
+
+TEST_P(Matmul, WeightGradientSumsOuterProductsOfBothOperandsRows) {
+  const auto [m, n, k] = sizes_;
+  const TestRows dz = make_rows(rows_, m, n, 1), x = make_rows(rows_, m, k, 11);
+  at::Tensor c = at::full({n, k}, NAN);
+  matmul_tn(dz.view(), x.view(), m, n, k, c.mutable_data_ptr<float>(), workspace_, backend_);
+  const at::Tensor left = dz.dense().t();
+  EXPECT_TRUE(within(c, at::mm(left, x.dense()), rounding_bound(left, x.dense(), m)));
+}
+
+std::string case_name(const ::testing::TestParamInfo<Matmul::ParamType>& instance) {
+  const auto& [sizes, rows, backend] = instance.param;
+  return std::to_string(sizes.m) + "x" + std::to_string(sizes.n) + "x" + std::to_string(sizes.k) +
+         (rows == Rows::plain ? "Plain" : "Gathered") + (backend == GemmBackend::brgemm ? "Brgemm" : "Aten");
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, Matmul,
+                         ::testing::Combine(::testing::ValuesIn(kSizes),
+                                            ::testing::Values(Rows::plain, Rows::gathered),
+                                            ::testing::Values(GemmBackend::brgemm, GemmBackend::aten)),
+                         case_name);
+
+/// All three products of one size, one after another in memory.
+at::Tensor all_products(const Sizes& sizes, const TestRows& x, const TestRows& dz, const at::Tensor& w) {
+  const auto [m, n, k] = sizes;
+  Workspace workspace;
+  at::Tensor y = at::empty({m, n}), dx = at::empty({m, k}), dw = at::empty({n, k});
+  const float* weight = w.const_data_ptr<float>();
+  matmul_nt(x.view(), m, n, k, weight, nullptr, y.mutable_data_ptr<float>(), n, workspace,
+            GemmBackend::brgemm);
+  matmul_nn(dz.view(), m, n, k, weight, dx.mutable_data_ptr<float>(), k, false, workspace,
+            GemmBackend::brgemm);
+  matmul_tn(dz.view(), x.view(), m, n, k, dw.mutable_data_ptr<float>(), workspace, GemmBackend::brgemm);
+  return at::cat({y.flatten(), dx.flatten(), dw.flatten()});
+}
+
+TEST(MatmulBits, AreTheSameAgainAndWithOneThread) {
+  if (!brgemm_available()) GTEST_SKIP() << "no float32 brgemm on this machine";
+  const int threads = at::get_num_threads();
+  for (const Sizes& sizes : kSizes) {
+    const TestRows x = TestRows::gathered(sizes.m, sizes.k, 1), dz = TestRows::gathered(sizes.m, sizes.n, 11);
+    const at::Tensor w = normal({sizes.n, sizes.k}, 4);
+    const at::Tensor first = all_products(sizes, x, dz, w), second = all_products(sizes, x, dz, w);
+    at::set_num_threads(1);
+    const at::Tensor single = all_products(sizes, x, dz, w);
+    at::set_num_threads(threads);
+    EXPECT_TRUE(same_bits(first, second)) << sizes.m << " rows";
+    EXPECT_TRUE(same_bits(first, single)) << sizes.m << " rows";
+  }
+}
+
+TEST(MatmulTn, SumsManyBatchesOfPackedRows) {
+  // More rows than are packed at once for 1536 + 384 columns (2²¹ floats, about 1,092).
+  constexpr int64_t kRows = 3000, kN = 1536, kK = 384;
+  const TestRows dz = TestRows::gathered(kRows, kN, 1), x = TestRows::gathered(kRows, kK, 11);
+  at::Tensor c = at::empty({kN, kK});
+  Workspace workspace;
+  matmul_tn(dz.view(), x.view(), kRows, kN, kK, c.mutable_data_ptr<float>(), workspace);
+  const at::Tensor left = dz.dense().t();
+  EXPECT_TRUE(within(c, at::mm(left, x.dense()), rounding_bound(left, x.dense(), kRows)));
+}
+
+TEST(MatmulTn, NoRowsGiveZeros) {
+  Workspace workspace;
+  for (const auto backend : {GemmBackend::automatic, GemmBackend::aten}) {
+    at::Tensor c = at::full({3, 5}, NAN);
+    matmul_tn({}, {}, 0, 3, 5, c.mutable_data_ptr<float>(), workspace, backend);
+    EXPECT_TRUE(c.eq(0).all().item<bool>());
+  }
+}
+
+TEST(MatmulNt, NonFiniteInputsReachTheOutputsOfTheirRowsOnly) {
+  constexpr int64_t kM = 20, kN = 70, kK = 33;
+  at::Tensor a = normal({kM, kK}, 1), w = normal({kN, kK}, 2), c = at::empty({kM, kN});
+  a[3][5] = NAN;
+  Workspace workspace;
+  matmul_nt({a.const_data_ptr<float>(), kK}, kM, kN, kK, w.const_data_ptr<float>(), nullptr,
+            c.mutable_data_ptr<float>(), kN, workspace);
+  EXPECT_TRUE(c[3].isnan().all().item<bool>());
+  EXPECT_EQ(c.isnan().sum().item<int64_t>(), kN);
+}
+
+TEST(PackedWeight, ServesSeveralProducts) {
+  if (!brgemm_available()) GTEST_SKIP() << "no float32 brgemm on this machine";
+  constexpr int64_t kN = 100, kK = 48;
+  const at::Tensor w = normal({kN, kK}, 1);
+  PackedWeight transposed, plain;
+  transposed.pack_transposed(w.const_data_ptr<float>(), kN, kK, kK);
+  plain.pack(w.const_data_ptr<float>(), kN, kK, kK);
+  Workspace workspace;
+  for (const int64_t m : {5, 64, 90}) {
+    const TestRows x = TestRows::plain(m, kK, 2), dz = TestRows::plain(m, kN, 3);
+    at::Tensor y = at::empty({m, kN}), dx = at::empty({m, kK});
+    matmul_packed(x.view(), m, transposed, nullptr, y.mutable_data_ptr<float>(), kN, false, workspace);
+    matmul_packed(dz.view(), m, plain, nullptr, dx.mutable_data_ptr<float>(), kK, false, workspace);
+    const at::Tensor wd = w.to(at::kDouble);
+    EXPECT_TRUE(within(y, at::mm(x.dense(), wd.t()), rounding_bound(x.dense(), wd.t(), kK)));
+    EXPECT_TRUE(within(dx, at::mm(dz.dense(), wd), rounding_bound(dz.dense(), wd, kN)));
+  }
+}
+
+TEST(Workspace, BuffersGrowAndAreAligned) {
+  GrowingBuffer buffer;
+  for (const int64_t count : {1, 100, 50, 3 << 20}) {
+    float* memory = buffer.floats(count);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(memory) % 64, 0u);
+    memory[0] = 1.0f;
+    memory[count - 1] = 2.0f;
+  }
+  float* kept = buffer.floats(10);
+  EXPECT_EQ(buffer.floats(3 << 20), kept) << "a smaller request must not shrink the buffer";
+}
+
+}  // namespace
+}  // namespace vcas::ops::kernels
