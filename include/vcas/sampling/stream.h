@@ -16,6 +16,7 @@ enum class Site : uint32_t {
   attention_output_dropout = 18,
   feed_forward_dropout = 19,
   pooler_dropout = 20,
+  draw_replay = 21,  ///< the controller's replay of SampleA on recorded norms
 };
 
 /// Names one stream of random numbers. Key and counter of Philox 4x32-10 are laid out once, here:

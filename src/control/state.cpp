@@ -1,0 +1,202 @@
+#include "control/state.h"
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+
+namespace vcas::control {
+namespace {
+
+using nlohmann::json;
+
+constexpr double kGradientLogSd = 0.4, kWeightLogSd = 0.7;  // of a single-pair variance (ALGORITHM.md)
+
+std::vector<std::vector<std::string>> names_of(const SamplingLayout& layout) {
+  std::vector<std::vector<std::string>> names;
+  for (const auto& block : layout.blocks) {
+    auto& row = names.emplace_back();
+    for (const auto& linear : block) row.push_back(linear.name);
+  }
+  return names;
+}
+
+std::string name_of(Policy policy) { return policy == Policy::paper ? "paper" : "solve"; }
+
+json json_of(const LogAverage& average) {
+  const auto& numbers = average.numbers();
+  return {numbers.count, numbers.log_mean, numbers.sum_of_squared_weights};
+}
+
+void restore(LogAverage& average, const json& numbers) {
+  average.restore({numbers.at(0).get<int64_t>(), numbers.at(1).get<double>(), numbers.at(2).get<double>()});
+}
+
+json json_of(const Window& window) {
+  json batches = json::array();
+  for (const WindowBatch& batch : window.batches) {
+    batches.push_back({{"offsets", batch.offsets},
+                       {"squared_errors", batch.squared_errors},
+                       {"sampled_row_variance", batch.sampled_row_variance}});
+  }
+  return {{"start", window.start},
+          {"gradient_count", window.gradients.count()},
+          {"gradient_sums", window.gradients.sums()},
+          {"batches", std::move(batches)}};
+}
+
+// Hands out a checkpoint's tensors in the order of tensors_of().
+class TensorReader {
+ public:
+  explicit TensorReader(const std::vector<at::Tensor>& tensors) : tensors_(tensors) {}
+
+  at::Tensor next() {
+    TORCH_CHECK(next_ < tensors_.size(), "controller state: expected more than ", tensors_.size(),
+                " tensors");
+    return tensors_[next_++].clone();
+  }
+  at::Tensor next_float64() { return next().to(at::kCPU, at::kDouble).contiguous(); }
+  void finish() const {
+    TORCH_CHECK(next_ == tensors_.size(), "controller state: expected ", next_, " tensors, got ",
+                tensors_.size());
+  }
+
+ private:
+  const std::vector<at::Tensor>& tensors_;
+  size_t next_ = 0;
+};
+
+NormHistory history_from(const json& batch_counts, TensorReader& tensors, size_t blocks) {
+  NormHistory history;
+  for (const json& count : batch_counts) {
+    auto& window = history.emplace_back(count.get<size_t>());
+    for (auto& batch : window) {
+      for (size_t l = 0; l < blocks; ++l) batch.push_back(tensors.next_float64());
+    }
+  }
+  return history;
+}
+
+Window window_from(const json& numbers, TensorReader& tensors, size_t blocks) {
+  Window window;
+  window.start = numbers.at("start").get<int64_t>();
+  auto sums = numbers.at("gradient_sums").get<std::vector<double>>();
+  std::vector<at::Tensor> means;
+  for (size_t i = 0; i < sums.size(); ++i) means.push_back(tensors.next());
+  window.gradients.restore(numbers.at("gradient_count").get<int64_t>(), std::move(sums), std::move(means));
+  for (const json& entry : numbers.at("batches")) {
+    auto& batch = window.batches.emplace_back();
+    entry.at("offsets").get_to(batch.offsets);
+    entry.at("squared_errors").get_to(batch.squared_errors);
+    entry.at("sampled_row_variance").get_to(batch.sampled_row_variance);
+    for (size_t l = 0; l < blocks; ++l) {
+      batch.sample_norms.push_back(tensors.next_float64());
+      batch.row_scores.push_back(tensors.next_float64());
+      TORCH_CHECK(batch.sample_norms.back().numel() == batch.samples(), "controller state: expected ",
+                  batch.samples(), " norms of block ", l, ", got ", batch.sample_norms.back().numel());
+    }
+  }
+  return window;
+}
+
+void check_origin(const json& numbers, const SamplingLayout& layout, Policy policy) {
+  const auto saved_policy = numbers.at("policy").get<std::string>();
+  TORCH_CHECK(saved_policy == name_of(policy), "controller state: expected policy ", name_of(policy),
+              ", got ", saved_policy);
+  const auto saved_weights = numbers.at("weights").get<std::vector<std::vector<std::string>>>();
+  TORCH_CHECK(saved_weights == names_of(layout), "controller state: expected the weights ",
+              json(names_of(layout)).dump(), ", got ", json(saved_weights).dump());
+}
+
+void read_numbers(ControllerState& state, const json& numbers, const SamplingLayout& layout) {
+  numbers.at("s").get_to(state.ratios.s);
+  numbers.at("adaptations").get_to(state.adaptations);
+  numbers.at("next_due").get_to(state.next_due);
+  const json& report = numbers.at("report");
+  state.report = {report.at(0), report.at(1), report.at(2), report.at(3)};
+  restore(state.gradient_variance, numbers.at("gradient_variance"));
+  for (size_t l = 0; l < layout.blocks.size(); ++l) {
+    state.ratios.rho[l] = numbers.at("rho").at(l).get<double>();
+    for (size_t i = 0; i < layout.blocks[l].size(); ++i) {
+      state.ratios.nu[l][i] = numbers.at("nu").at(l).at(i).get<double>();
+      restore(state.weight_variance[l][i], numbers.at("weight_variance").at(l).at(i));
+    }
+  }
+  if (const json& curve = numbers.at("curve"); !curve.is_null()) {
+    state.curve = {curve.at(0).get<double>(), curve.at(1).get<double>(), curve.at(2).get<double>()};
+  }
+}
+
+}  // namespace
+
+ControllerState::ControllerState(const SamplingLayout& layout) : gradient_variance(kGradientLogSd) {
+  ratios.rho.assign(layout.blocks.size(), 1);
+  for (const auto& block : layout.blocks) {
+    ratios.nu.emplace_back(block.size(), 1);
+    weight_variance.emplace_back(block.size(), LogAverage(kWeightLogSd));
+  }
+}
+
+json numbers_of(const ControllerState& state, const SamplingLayout& layout, Policy policy) {
+  json weights = json::array();
+  for (const auto& block : state.weight_variance) {
+    json row = json::array();
+    for (const LogAverage& average : block) row.push_back(json_of(average));
+    weights.push_back(std::move(row));
+  }
+  json numbers = {{"policy", name_of(policy)},
+                  {"weights", names_of(layout)},
+                  {"s", state.ratios.s},
+                  {"rho", state.ratios.rho},
+                  {"nu", state.ratios.nu},
+                  {"adaptations", state.adaptations},
+                  {"next_due", state.next_due},
+                  {"report", {state.report.v_sgd, state.report.v_act, state.report.v_w, state.report.s}},
+                  {"gradient_variance", json_of(state.gradient_variance)},
+                  {"weight_variance", std::move(weights)},
+                  {"curve", nullptr},
+                  {"past_windows", json::array()},
+                  {"window", nullptr}};
+  if (state.curve) {
+    numbers["curve"] = {state.curve->log_position, state.curve->log_level, state.curve->exponent};
+  }
+  for (const auto& window : state.past_norms) numbers["past_windows"].push_back(window.size());
+  if (state.window) numbers["window"] = json_of(*state.window);
+  return numbers;
+}
+
+std::vector<at::Tensor> tensors_of(const ControllerState& state) {
+  std::vector<at::Tensor> tensors;
+  for (const auto& window : state.past_norms) {
+    for (const auto& batch : window) tensors.insert(tensors.end(), batch.begin(), batch.end());
+  }
+  if (!state.window) return tensors;
+  const auto& means = state.window->gradients.means();
+  tensors.insert(tensors.end(), means.begin(), means.end());
+  for (const WindowBatch& batch : state.window->batches) {
+    for (size_t l = 0; l < batch.sample_norms.size(); ++l) {
+      tensors.push_back(batch.sample_norms[l]);
+      tensors.push_back(batch.row_scores[l]);
+    }
+  }
+  return tensors;
+}
+
+ControllerState state_from(const json& numbers, const std::vector<at::Tensor>& tensors,
+                           const SamplingLayout& layout, Policy policy) {
+  try {
+    check_origin(numbers, layout, policy);
+    ControllerState state(layout);
+    read_numbers(state, numbers, layout);
+    TensorReader reader(tensors);
+    state.past_norms = history_from(numbers.at("past_windows"), reader, layout.blocks.size());
+    if (const json& window = numbers.at("window"); !window.is_null()) {
+      state.window = window_from(window, reader, layout.blocks.size());
+    }
+    reader.finish();
+    return state;
+  } catch (const json::exception& error) {
+    TORCH_CHECK(false, "controller state: ", error.what());
+  }
+}
+
+}  // namespace vcas::control
