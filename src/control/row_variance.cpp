@@ -41,6 +41,7 @@ double mean_row_variance(std::span<const SampledRows> outcomes, double ratio) {
 }
 
 double solve_row_keep_ratio(std::span<const SampledRows> outcomes, double budget, double smallest) {
+  if (budget <= 0) return 1;
   constexpr int kBisections = 24;  // far below one row of any batch
   if (mean_row_variance(outcomes, smallest) <= budget) return smallest;
   double low = smallest, high = 1;

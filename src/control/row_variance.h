@@ -31,7 +31,7 @@ struct SampledRows {
 /// Mean of SampleW's variance over outcomes at a row keep ratio.
 double mean_row_variance(std::span<const SampledRows> outcomes, double ratio);
 
-/// The smallest row keep ratio in [smallest, 1] whose mean variance is at most `budget`.
+/// The smallest row keep ratio in [smallest, 1] whose mean variance is at most `budget`; 1 without a budget.
 double solve_row_keep_ratio(std::span<const SampledRows> outcomes, double budget, double smallest);
 
 }  // namespace vcas::control
