@@ -53,6 +53,7 @@ std::vector<std::string> sorted_label_names(const std::vector<std::string>& labe
     integers.insert(*value);
   }
   std::vector<std::string> names;
+  names.reserve(integers.size());
   for (const int64_t value : integers) names.push_back(std::to_string(value));
   return names;
 }

@@ -14,7 +14,8 @@ WordPiece::~WordPiece() = default;
 WordPiece::WordPiece(WordPiece&&) noexcept = default;
 WordPiece& WordPiece::operator=(WordPiece&&) noexcept = default;
 
-WordPiece::WordPiece(Vocabulary vocabulary, WordPieceOptions options, std::vector<AddedToken> added_tokens)
+WordPiece::WordPiece(const Vocabulary& vocabulary, WordPieceOptions options,
+                     std::vector<AddedToken> added_tokens)
     : options_(std::move(options)) {
   const std::string& prefix = options_.continuing_subword_prefix;
   for (const auto& [token, id] : vocabulary) {

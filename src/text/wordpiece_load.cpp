@@ -130,10 +130,10 @@ void require_id(const JsonObject& processor, const WordPiece& tokenizer, const S
                  "the id of " + token.content + " to be " + std::to_string(id) + " as in the vocabulary");
 }
 
-WordPiece make(const std::string& source, Vocabulary vocabulary, WordPieceOptions options,
+WordPiece make(const std::string& source, const Vocabulary& vocabulary, WordPieceOptions options,
                std::vector<AddedToken> added_tokens) {
   try {
-    return WordPiece(std::move(vocabulary), std::move(options), std::move(added_tokens));
+    return WordPiece(vocabulary, std::move(options), std::move(added_tokens));
   } catch (const std::invalid_argument& error) {
     throw InputError(source, error.what());
   }
@@ -160,9 +160,9 @@ WordPiece from_tokenizer_json(const std::filesystem::path& path) {
   const auto [cls, sep] = read_post_processor(processor);
   options.cls_token = cls.content;
   options.sep_token = sep.content;
-  Vocabulary vocabulary = read_vocabulary(model);
+  const Vocabulary vocabulary = read_vocabulary(model);
   std::vector<AddedToken> added_tokens = read_added_tokens(root, vocabulary);
-  WordPiece tokenizer = make(path.string(), std::move(vocabulary), options, std::move(added_tokens));
+  WordPiece tokenizer = make(path.string(), vocabulary, options, std::move(added_tokens));
   require_id(processor, tokenizer, cls);
   require_id(processor, tokenizer, sep);
   return tokenizer;
@@ -245,9 +245,9 @@ WordPiece from_vocabulary(const std::filesystem::path& folder) {
   options.cls_token = special_token(config, "cls_token", options.cls_token);
   options.sep_token = special_token(config, "sep_token", options.sep_token);
   const auto path = folder / "vocab.txt";
-  Vocabulary vocabulary = read_vocabulary_lines(path);
+  const Vocabulary vocabulary = read_vocabulary_lines(path);
   std::vector<AddedToken> added_tokens = read_config_tokens(config, vocabulary);
-  return make(path.string(), std::move(vocabulary), options, std::move(added_tokens));
+  return make(path.string(), vocabulary, options, std::move(added_tokens));
 }
 
 }  // namespace

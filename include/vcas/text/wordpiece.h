@@ -53,7 +53,7 @@ class WordPiece {
  public:
   /// @throws std::invalid_argument when unk_token, cls_token or sep_token is neither in the vocabulary nor
   /// added.
-  WordPiece(Vocabulary vocabulary, WordPieceOptions options, std::vector<AddedToken> added_tokens);
+  WordPiece(const Vocabulary& vocabulary, WordPieceOptions options, std::vector<AddedToken> added_tokens);
   ~WordPiece();
   WordPiece(WordPiece&&) noexcept;
   WordPiece& operator=(WordPiece&&) noexcept;
@@ -73,7 +73,7 @@ class WordPiece {
  private:
   friend class WordPieceEncoder;
   struct Hash : std::hash<std::string_view> {
-    using is_transparent = void;
+    using is_transparent = void;  // NOLINT(readability-identifier-naming): the standard library's name
   };
   using Index = std::unordered_map<std::string, int32_t, Hash, std::equal_to<>>;
 
