@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""How much of the FLOPs that VCAS saves becomes time, on one machine whose speed changes.
+
+An exact run and a VCAS run of the same seed train side by side as `vcas train` does, on the same batches. They take
+turns: exact runs for about 30 seconds, VCAS the same steps, then VCAS first, and so on, so that slow drifts of the
+machine cancel. A pair of turns is one unit. Reported over the runs' whole length, adaptation counted in:
+  time reduction   1 - Σ seconds(VCAS) / Σ seconds(exact), of the steps (not of loading and tokenising);
+  FLOPs reduction  1 - Σ performed / Σ exact, as summary.json counts them;
+  time / FLOPs     the first divided by the second;
+each with a 95 % percentile bootstrap interval over the units. More seeds give more units. The intervals hold for the
+time on this machine; they also contain the change of the reduction within a run, and so are rather wide.
+
+  cmake --preset release -D VCAS_BUILD_BENCHMARKS=ON && cmake --build build/release --target training_steps
+  .venv/bin/python benchmarks/end_to_end/alternate.py --seeds 1,2,3 --output docs/benchmarks/vcas_against_exact.md
+"""
+
+import argparse
+import pathlib
+import sys
+
+import numpy
+from training_steps import ROOT, TrainingSteps, bootstrap_interval, command, conditions, packaged_model, publish
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=pathlib.Path, help="Hugging Face folder (default: the package MiniLM-L6)")
+    parser.add_argument("--train_file", type=pathlib.Path, help="texts (default: wordnet-nouns)")
+    parser.add_argument("--build_dir", type=pathlib.Path, default=ROOT / "build" / "release")
+    parser.add_argument("--max_train_samples", type=int, default=40_000, help="texts (default: %(default)s)")
+    parser.add_argument("--num_train_epochs", type=float, default=1, help="(default: %(default)s)")
+    parser.add_argument("--max_steps", type=int, default=-1, help="instead of epochs")
+    parser.add_argument("--batch", type=int, default=32, help="texts a step (default: %(default)s)")
+    parser.add_argument("--segment_seconds", type=float, default=30, help="of a turn (default: %(default)s)")
+    parser.add_argument("--seeds", default="42", help="comma-separated, a pair of runs each (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=2, help="(default: %(default)s)")
+    parser.add_argument("--output", type=pathlib.Path, help="also write the report to this file")
+    return parser.parse_args()
+
+
+def start(method, seed, arguments):
+    return TrainingSteps(arguments.build_dir, model_name_or_path=arguments.model or packaged_model(),
+                         train_file=arguments.train_file, max_train_samples=arguments.max_train_samples, method=method,
+                         threads=arguments.threads, max_steps=arguments.max_steps,
+                         num_train_epochs=arguments.num_train_epochs, per_device_train_batch_size=arguments.batch,
+                         seed=seed)
+
+
+def take_turns(exact, vcas, segment_seconds):
+    """Pairs of turns (steps of exact, steps of VCAS), alternately begun by either."""
+    while True:
+        exact_first = exact.seconds(segment_seconds)
+        if not exact_first:
+            return
+        yield exact_first, vcas.steps(len(exact_first))
+        vcas_first = vcas.seconds(segment_seconds)
+        if not vcas_first:
+            return
+        yield exact.steps(len(vcas_first)), vcas_first
+
+
+def total(steps, value):
+    return sum(value(step) for step in steps)
+
+
+def unit(exact, vcas):
+    """Of one pair of turns: seconds of exact, of VCAS, adaptation; FLOPs of exact, of VCAS; steps."""
+    if [step["examples"] for step in exact] != [step["examples"] for step in vcas]:
+        raise SystemExit("alternate: expected both runs to take the same examples")
+    return (total(exact, lambda step: step["seconds"]), total(vcas, lambda step: step["seconds"]),
+            total(vcas, lambda step: step["adaptation_seconds"]), total(exact, lambda step: step["flops"]["performed"]),
+            total(vcas, lambda step: step["flops"]["performed"]), len(exact))
+
+
+def time_reduction(units):
+    return 1 - units[:, 1].sum() / units[:, 0].sum()
+
+
+def flops_reduction(units):
+    return 1 - units[:, 4].sum() / units[:, 3].sum()
+
+
+def time_for_flops(units):
+    return time_reduction(units) / flops_reduction(units)
+
+
+def row(name, statistic, units, form):
+    low, high = bootstrap_interval(statistic, units)
+    return f"| {name} | {statistic(units):{form}} | {low:{form}} – {high:{form}} |"
+
+
+def report(units, arguments):
+    seconds_exact, seconds_vcas, adaptation, _, _, steps = units.sum(axis=0)
+    data = arguments.train_file or "wordnet-nouns"
+    return f"""# VCAS against exact training: FLOPs and time
+
+    {command()}
+
+{conditions(arguments.threads)}. {data}, batch {arguments.batch}, seeds {arguments.seeds}: {steps:.0f} steps by each
+method, on the same batches, in {len(units)} pairs of turns of about {arguments.segment_seconds:g} seconds. The script
+says what is counted.
+
+| | | 95 % interval |
+|---|---|---|
+{row("time reduction", time_reduction, units, ".1%")}
+{row("FLOPs reduction", flops_reduction, units, ".1%")}
+{row("time reduction / FLOPs reduction", time_for_flops, units, ".2f")}
+
+Mean step: exact {1e3 * seconds_exact / steps:.0f} ms, VCAS {1e3 * seconds_vcas / steps:.0f} ms; adaptation took
+{adaptation / seconds_vcas:.1%} of VCAS's time.
+"""
+
+
+def run_seed(seed, arguments):
+    units = []
+    with start("exact", seed, arguments) as exact, start("vcas", seed, arguments) as vcas:
+        for exact_steps, vcas_steps in take_turns(exact, vcas, arguments.segment_seconds):
+            units.append(unit(exact_steps, vcas_steps))
+            print(f"seed {seed}: step {vcas_steps[-1]['step']} of {vcas.total_steps}", file=sys.stderr)
+    return units
+
+
+def main():
+    arguments = parse_arguments()
+    units = [pair for seed in arguments.seeds.split(",") for pair in run_seed(int(seed), arguments)]
+    publish(report(numpy.array(units), arguments), arguments.output)
+
+
+if __name__ == "__main__":
+    main()

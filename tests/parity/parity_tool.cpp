@@ -1,0 +1,163 @@
+// parity_tool: what hugging_face_parity_test.py compares with transformers. Results are safetensors files.
+//   save FOLDER LABELS SEED OUT     a classifier with the folder's weights; LABELS classes when it names none
+//   logits FOLDER TEXTS OUT         "logits" [n, classes], texts in the file's order
+//   gradients FOLDER TEXTS OUT      of one exact step on all texts: by parameter; "loss"
+//   train FOLDER TEXTS STEPS OUT    exact steps: "loss", "learning_rate" [steps], "examples" [steps, 16]
+// TEXTS is a .jsonl file with "sentence", "label" and, when its name ends in pairs.jsonl, "pair".
+#include <ATen/ops/cat.h>
+#include <ATen/ops/tensor.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <memory>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "vcas/data/dataset.h"
+#include "vcas/data/order.h"
+#include "vcas/data/tokenized_texts.h"
+#include "vcas/training/method.h"
+#include "vcas/training/tensor_file.h"
+#include "vcas/training/text_classification_task.h"
+#include "vcas/training/text_model_directory.h"
+#include "vcas/training/trainer.h"
+
+namespace {
+
+using namespace vcas;
+namespace fs = std::filesystem;
+
+constexpr int64_t kMaxLength = 128;
+constexpr int64_t kEvaluationBatch = 32;
+constexpr int64_t kTrainingBatch = 16;
+constexpr uint64_t kSeed = 42;
+
+struct Problem {
+  std::unique_ptr<models::TextClassifier> model;
+  data::TokenizedTexts texts;
+};
+
+Problem read_problem(const fs::path& folder, const fs::path& file) {
+  const auto directory = training::read_text_model_directory(folder);
+  data::TextColumns columns;
+  if (file.string().ends_with("pairs.jsonl")) columns.text_pair = "pair";
+  const auto dataset = data::read_evaluation_file(file, columns, directory.labels);
+  return {training::load_text_classifier(directory, directory.labels, kSeed, /*require_head=*/true),
+          data::TokenizedTexts(dataset, directory.tokenizer, kMaxLength, /*threads=*/1)};
+}
+
+training::TextClassificationTask make_task(Problem& problem, int64_t batch_size) {
+  training::TextBatching batching;
+  batching.seed = kSeed;
+  batching.train_batch_size = batch_size;
+  return {*problem.model, problem.texts, std::nullopt, batching, [](const fs::path&) {}};
+}
+
+void save(const fs::path& folder, int64_t label_count, uint64_t seed, const fs::path& out) {
+  const auto directory = training::read_text_model_directory(folder);
+  auto labels = directory.labels;
+  for (int64_t id = 0; labels.size() < static_cast<size_t>(label_count); ++id) {
+    labels.push_back("LABEL_" + std::to_string(id));
+  }
+  const auto model = training::load_text_classifier(directory, labels, seed, /*require_head=*/false);
+  fs::create_directories(out);
+  training::save_text_classifier(directory, *model, labels, out);
+}
+
+void logits(const fs::path& folder, const fs::path& file, const fs::path& out) {
+  const c10::AutoGradMode no_grad(false);
+  const auto problem = read_problem(folder, file);
+  models::PassOptions options;
+  options.training = false;
+  std::vector<at::Tensor> batches;
+  for (int64_t first = 0; first < problem.texts.size(); first += kEvaluationBatch) {
+    std::vector<int64_t> examples(
+        static_cast<size_t>(std::min(kEvaluationBatch, problem.texts.size() - first)));
+    std::iota(examples.begin(), examples.end(), first);
+    const auto batch = training::to_batch(problem.texts.pack(examples));
+    batches.push_back(problem.model->forward_pass(batch, options)->logits());
+  }
+  training::write_tensors(out, {{"logits", at::cat(batches)}});
+}
+
+void gradients(const fs::path& folder, const fs::path& file, const fs::path& out) {
+  auto problem = read_problem(folder, file);
+  auto task = make_task(problem, problem.texts.size());
+  training::ExactMethod exact;
+  const auto batch = task.forward({}, kSeed);
+  const auto gradients = exact.backward(batch, /*loss_scale=*/1).gradients;
+
+  training::NamedTensors tensors{{"loss", batch.pass->loss()}};
+  const auto parameters = task.parameters();
+  for (size_t i = 0; i < parameters.size(); ++i) tensors[parameters[i].name] = gradients.at(i);
+  training::write_tensors(out, tensors);
+}
+
+training::TrainOptions train_options(int64_t steps) {
+  training::TrainOptions options;
+  options.learning_rate = 5e-5;
+  options.weight_decay = 0.01;
+  options.max_grad_norm = 1.0;
+  options.warmup_ratio = 0.1;
+  options.max_steps = steps;
+  options.per_device_train_batch_size = kTrainingBatch;
+  options.seed = kSeed;
+  return options;
+}
+
+void train(const fs::path& folder, const fs::path& file, int64_t steps, const fs::path& out) {
+  auto problem = read_problem(folder, file);
+  auto task = make_task(problem, kTrainingBatch);
+  training::ExactMethod exact;
+  training::Trainer trainer(train_options(steps), task, exact);
+  data::TrainingOrder order(problem.texts.lengths(), {kSeed, kTrainingBatch, /*bucket_batches=*/0});
+
+  std::vector<double> losses, learning_rates;
+  std::vector<int64_t> examples;
+  for (data::OrderPosition position; trainer.steps_done() < steps; position = order.after(position)) {
+    const auto batch = order.batch(position);
+    examples.insert(examples.end(), batch.begin(), batch.end());
+    const auto report = trainer.step();
+    losses.push_back(report.loss);
+    learning_rates.push_back(report.learning_rate);
+  }
+  training::write_tensors(out, {{"loss", at::tensor(losses, at::kDouble)},
+                                {"learning_rate", at::tensor(learning_rates, at::kDouble)},
+                                {"examples", at::tensor(examples, at::kLong).view({steps, kTrainingBatch})}});
+}
+
+bool run(const std::vector<std::string>& arguments) {
+  const auto is = [&](const char* command, size_t count) {
+    return arguments.size() == count + 1 && arguments[0] == command;
+  };
+  if (is("save", 4)) {
+    save(arguments[1], std::stoll(arguments[2]), std::stoull(arguments[3]), arguments[4]);
+  } else if (is("logits", 3)) {
+    logits(arguments[1], arguments[2], arguments[3]);
+  } else if (is("gradients", 3)) {
+    gradients(arguments[1], arguments[2], arguments[3]);
+  } else if (is("train", 4)) {
+    train(arguments[1], arguments[2], std::stoll(arguments[3]), arguments[4]);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+int main(int count, char** values) {
+  try {
+    if (run({values + 1, values + count})) return 0;
+    std::fputs("usage: see the first lines of parity_tool.cpp\n", stderr);
+    return 2;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "parity_tool: %s\n", error.what());
+    return 1;
+  }
+}
