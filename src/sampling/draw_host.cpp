@@ -126,13 +126,4 @@ HostDraw draw(std::span<const double> weights, int64_t count, DrawMethod method,
   return result;
 }
 
-HostDraw draw_rows(std::span<const double> scores, int64_t count, DrawMethod method,
-                   const StreamKey& stream) {
-  const auto rows = static_cast<int64_t>(scores.size());
-  if (rows > 0 && count != BlockPlan::kAllRows && count < rows) return draw(scores, count, method, stream);
-  HostDraw all{std::vector<int64_t>(scores.size()), std::vector<double>(scores.size(), 1.0)};
-  std::iota(all.indices.begin(), all.indices.end(), int64_t{0});
-  return all;
-}
-
 }  // namespace vcas::sampling

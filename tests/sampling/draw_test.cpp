@@ -209,17 +209,6 @@ TEST(Draw, DependsOnEveryFieldOfItsStream) {
   }
 }
 
-TEST(DrawRows, KeepsAllRowsWithScaleOneWhenAskedTo) {
-  const std::vector<double> scores{1, 0, 3};
-  for (const int64_t count : {BlockPlan::kAllRows, int64_t{3}, int64_t{5}}) {
-    const HostDraw kept = draw_rows(scores, count, DrawMethod::fixed, {});
-    EXPECT_EQ(kept.indices, (std::vector<int64_t>{0, 1, 2}));
-    EXPECT_EQ(kept.scales, (std::vector<double>{1, 1, 1}));
-  }
-  EXPECT_EQ(draw_rows(scores, 1, DrawMethod::fixed, {}).indices.size(), 1u);
-  EXPECT_TRUE(draw_rows({}, 1, DrawMethod::fixed, {}).indices.empty());
-}
-
 TEST(Uniform, LiesStrictlyBetweenZeroAndOne) {
   const at::Tensor u = uniform(100001, {.seed = 3}, doubles({}));
   EXPECT_EQ(u.numel(), 100001);

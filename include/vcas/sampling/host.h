@@ -25,8 +25,4 @@ struct HostDraw {
 /// A draw as in draw.h. fixed: exactly `count` entries.
 HostDraw draw(std::span<const double> weights, int64_t count, DrawMethod method, const StreamKey& stream);
 
-/// What SampleW keeps of one linear: count rows by `scores`, or every row with scale 1 for
-/// BlockPlan::kAllRows. A count above the number of rows keeps them all.
-HostDraw draw_rows(std::span<const double> scores, int64_t count, DrawMethod method, const StreamKey& stream);
-
 }  // namespace vcas::sampling
