@@ -1,11 +1,10 @@
 #include "control/gradient_dispersion.h"
 
-#include <ATen/ops/linalg_vector_norm.h>
-#include <ATen/ops/sub.h>
-
 #include <algorithm>
 #include <cmath>
 #include <utility>
+
+#include "vcas/sampling/distance.h"
 
 namespace vcas::control {
 
@@ -21,11 +20,8 @@ void GradientDispersion::add(const std::vector<at::Tensor>& gradients) {
               " gradients as before, got ", gradients.size());
   const double n = static_cast<double>(count_);
   for (size_t i = 0; i < gradients.size(); ++i) {
-    const at::Tensor difference = at::sub(gradients[i].detach(), means_[i]);
-    const double norm =
-        at::linalg_vector_norm(difference, 2, at::OptionalIntArrayRef(), false, at::kDouble).item<double>();
-    sums_[i] += norm * norm * (n - 1) / n;
-    means_[i].add_(difference, 1 / n);
+    sums_[i] += sampling::squared_distance(gradients[i], means_[i]) * (n - 1) / n;
+    means_[i].lerp_(gradients[i].detach(), 1 / n);
   }
 }
 
@@ -44,10 +40,8 @@ void GradientDispersion::restore(int64_t count, std::vector<double> sums, std::v
 
 bool all_finite(const std::vector<at::Tensor>& tensors) {
   return std::all_of(tensors.begin(), tensors.end(), [](const at::Tensor& tensor) {
-    // A norm in float64 of float32 values cannot overflow.
-    return std::isfinite(
-        at::linalg_vector_norm(tensor.detach(), 2, at::OptionalIntArrayRef(), false, at::kDouble)
-            .item<double>());
+    // A square in float64 of float32 values cannot overflow.
+    return std::isfinite(sampling::squared_norm(tensor.detach()));
   });
 }
 

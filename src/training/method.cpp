@@ -1,13 +1,13 @@
 #include "vcas/training/method.h"
 
-#include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/mul.h>
-#include <ATen/ops/sub.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <chrono>
 #include <utility>
+
+#include "vcas/sampling/distance.h"
 
 namespace vcas::training {
 namespace {
@@ -18,18 +18,6 @@ std::vector<size_t> controlled_parameters(const std::vector<models::NamedParamet
     if (parameters[i].below_topmost_sampling) indices.push_back(i);
   }
   return indices;
-}
-
-/// ‖a - b‖² over all tensors, accumulated in float64.
-double squared_distance(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
-  double sum = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    const double norm =
-        at::linalg_vector_norm(a[i].sub(b[i]), 2, std::nullopt, /*keepdim=*/false, at::kDouble)
-            .item<double>();
-    sum += norm * norm;
-  }
-  return sum;
 }
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -94,7 +82,7 @@ MicroBatchGradient VcasMethod::adapt(const MicroBatch& batch, double loss_scale)
     auto probe = batch.pass->backward(plans[i], /*loss_scale=*/1, wants_probe_stats_, i + 1 == plans.size());
     flops += probe.flops;
     observation.sampled_squared_error.push_back(
-        squared_distance(below_topmost_sampling(probe.gradients), observation.exact_gradients));
+        sampling::squared_distance(below_topmost_sampling(probe.gradients), observation.exact_gradients));
     observation.sampled.push_back(std::move(probe.blocks));
   }
   adapted_ = controller_.observe(batch.number, observation) || adapted_;

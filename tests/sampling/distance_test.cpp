@@ -1,0 +1,43 @@
+#include "vcas/sampling/distance.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/randn.h>
+#include <gtest/gtest.h>
+
+namespace vcas::sampling {
+namespace {
+
+TEST(SquaredDistance, AgreesWithFloat64OnSizesAroundTheChunk) {
+  for (const int64_t size : {1, 7, 8, 65535, 65536, 65537, 300001}) {
+    const auto a = at::randn({size}), b = at::randn({size});
+    const double expected = (a.to(at::kDouble) - b.to(at::kDouble)).pow(2).sum().item<double>();
+    // Sums of at most 3e5 positive float64 terms: relative rounding far below 1e-12.
+    EXPECT_NEAR(squared_distance(a, b), expected, 1e-12 * expected);
+    EXPECT_NEAR(squared_norm(a), a.to(at::kDouble).pow(2).sum().item<double>(),
+                1e-12 * static_cast<double>(size) * 10);
+  }
+}
+
+TEST(SquaredDistance, StridedAndDoubleTensorsGiveTheSame) {
+  const auto a = at::randn({40, 30}), b = at::randn({40, 30});
+  EXPECT_NEAR(squared_distance(a.t(), b.t()), squared_distance(a, b), 1e-9);
+  EXPECT_NEAR(squared_distance(a.to(at::kDouble), b.to(at::kDouble)), squared_distance(a, b), 1e-9);
+}
+
+TEST(SquaredDistance, LargeFloatsDoNotOverflow) {
+  EXPECT_NEAR(squared_norm(at::full({4}, 1e30)) / 4e60, 1.0, 1e-6);
+}
+
+TEST(SquaredDistance, NamesDifferentShapes) {
+  try {
+    squared_distance(at::randn({3}), at::randn({4}));
+    FAIL() << "accepted different shapes";
+  } catch (const c10::Error& error) {
+    EXPECT_NE(std::string(error.what()).find("expected equal shapes, got [3] and [4]"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace vcas::sampling
