@@ -55,19 +55,26 @@ detail::AttentionHead head_of(const AttentionShape& shape, const AttentionInputs
           .first_column = static_cast<uint32_t>(head) << kPositionBits};
 }
 
+/// Heads that one task handles, so that short samples do not drown in the handing out of tasks.
+int64_t heads_a_task(int64_t heads, int64_t longest) { return std::clamp<int64_t>(64 / longest, 1, heads); }
+
 /// task(place, head, scratch) for every head of every sample.
 template <class Task>
 void for_each_head(const AttentionShape& shape, const std::vector<SamplePlace>& places, Workspace& workspace,
                    const Task& task) {
-  int64_t longest = 0;
+  int64_t longest = 1;
   for (const auto& place : places) longest = std::max(longest, place.length);
   TORCH_CHECK(longest < (int64_t{1} << kPositionBits) && shape.heads <= (int64_t{1} << (32 - kPositionBits)),
               "attention: expected samples shorter than 262144 rows and at most 16384 heads, got ", longest,
               " and ", shape.heads);
+  const int64_t group = heads_a_task(shape.heads, longest), groups = (shape.heads + group - 1) / group;
   workspace.reserve_threads(thread_count());
-  parallel_tasks(static_cast<int64_t>(places.size()) * shape.heads, [&](int64_t index, int slot) {
+  parallel_tasks(static_cast<int64_t>(places.size()) * groups, [&](int64_t index, int slot) {
     float* scratch = workspace.thread(slot).floats(detail::attention_head_scratch(longest, shape.head_size));
-    task(places[static_cast<size_t>(index / shape.heads)], index % shape.heads, scratch);
+    const int64_t first = index % groups * group;
+    for (int64_t head = first; head < std::min(shape.heads, first + group); ++head) {
+      task(places[static_cast<size_t>(index / groups)], head, scratch);
+    }
   });
 }
 

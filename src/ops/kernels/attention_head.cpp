@@ -10,6 +10,7 @@
 // after foreach_target.h
 #include <hwy/contrib/math/math-inl.h>
 
+#include "ops/kernels/exp-inl.h"
 #include "ops/kernels/micro_gemm-inl.h"
 #include "ops/kernels/philox-inl.h"
 
@@ -26,7 +27,7 @@ constexpr int64_t kQueryBlock = detail::kAttentionQueryBlock;
 struct Scratch {
   Rows<float> k_transposed, v_transposed;  ///< [head_size x keys]
   Rows<float> scores, grad_scores;         ///< [kQueryBlock x keys]
-  float* factors;                          ///< [keys]
+  float* factors;                          ///< [kQueryBlock x dropout_stride(keys)]
 
   Scratch(float* memory, int64_t keys, int64_t head_size) {
     const int64_t stride = detail::attention_score_stride(keys);
@@ -39,16 +40,20 @@ struct Scratch {
     v_transposed = take(head_size);
     scores = take(kQueryBlock);
     grad_scores = take(kQueryBlock);
-    factors = take(1).data;
+    factors = take(kQueryBlock).data;
   }
 };
 
+/// out [head_size x keys], filled up to a whole number of vectors with copies of the last key, which costs
+/// less than a transposition of single rows.
 void transpose(const float* rows, int64_t stride, int64_t keys, int64_t head_size, Rows<float> out) {
   constexpr int64_t kBatch = 64;
   std::array<const float*, kBatch> source;
-  for (int64_t first = 0; first < keys; first += kBatch) {
-    const int64_t count = HWY_MIN(kBatch, keys - first);
-    for (int64_t r = 0; r < count; ++r) source[static_cast<size_t>(r)] = rows + (first + r) * stride;
+  for (int64_t first = 0; first < out.stride; first += kBatch) {
+    const int64_t count = HWY_MIN(kBatch, out.stride - first);
+    for (int64_t r = 0; r < count; ++r) {
+      source[static_cast<size_t>(r)] = rows + HWY_MIN(first + r, keys - 1) * stride;
+    }
     transpose_rows(source.data(), /*factors=*/nullptr, count, head_size, out.data + first, out.stride);
   }
 }
@@ -64,10 +69,12 @@ HWY_INLINE float score_scale(const AttentionHead& head) {
   return 1.0f / std::sqrt(static_cast<float>(head.head_size));
 }
 
-HWY_INLINE const float* dropout_row(const AttentionHead& head, int64_t query, int64_t keys, float* factors) {
+/// Dropout factors of queries [first, first + count), or null without dropout.
+HWY_INLINE const float* dropout_block(const AttentionHead& head, int64_t first, int64_t count, int64_t keys,
+                                      float* factors) {
   if (!head.dropout->active()) return nullptr;
-  fill_dropout_factors(*head.dropout, head.first_row + static_cast<uint32_t>(query), head.first_column, keys,
-                       factors);
+  fill_dropout_factors(*head.dropout, head.first_row + static_cast<uint32_t>(first), count, head.first_column,
+                       keys, factors);
   return factors;
 }
 
@@ -87,7 +94,7 @@ HWY_INLINE float exponentials(float* row, int64_t count, float scale, float shif
   const auto scales = hn::Set(d, scale), shifts = hn::Set(d, shift);
   auto sum = hn::Zero(d);
   for_each_vector(count, [&](const auto& access, int64_t c) HWY_ATTR {
-    auto value = hn::Exp(d, hn::Mul(scales, hn::Sub(access.load(row + c), shifts)));
+    auto value = exponential(hn::Mul(scales, hn::Sub(access.load(row + c), shifts)));
     sum = hn::Add(sum, access.inside(value));
     if (factors) value = hn::Mul(value, access.load(factors + c));
     access.store(value, row + c);
@@ -101,32 +108,57 @@ HWY_INLINE void scale_row(float* row, int64_t count, float factor) {
                              HWY_ATTR { access.store(hn::Mul(factors, access.load(row + c)), row + c); });
 }
 
+/// What the rows of a block of exponentials were divided and shifted by.
+struct RowSums {
+  HWY_ALIGN float sum[kQueryBlock];
+  HWY_ALIGN float shift[kQueryBlock];
+
+  /// shift + log sum, in place of shift.
+  HWY_INLINE void to_logsumexp() {
+    const DF d;
+    for (int64_t i = 0; i < kQueryBlock; i += static_cast<int64_t>(hn::Lanes(d))) {
+      hn::Store(hn::Add(hn::Load(d, shift + i), hn::Log(d, hn::Load(d, sum + i))), d, shift + i);
+    }
+  }
+};
+
+/// Exponentials of the scores of queries [first, first + count), with dropout but not divided by their sums.
+HWY_INLINE RowSums exponentiate_block(const AttentionHead& head, const Scratch& scratch, int64_t first,
+                                      int64_t count, int64_t keys) {
+  RowSums sums;
+  std::fill_n(sums.sum, kQueryBlock, 1.0f);
+  std::fill_n(sums.shift, kQueryBlock, 0.0f);
+  const float scale = score_scale(head);
+  const float* factors = dropout_block(head, first, count, keys, scratch.factors);
+  for (int64_t i = 0; i < count; ++i) {
+    float* row = scratch.scores.data + i * scratch.scores.stride;
+    const int64_t visible = head.keys_of(first + i);
+    const float shift = largest(row, visible);
+    sums.sum[i] =
+        exponentials(row, visible, scale, shift, factors ? factors + i * dropout_stride(keys) : nullptr);
+    sums.shift[i] = scale * shift;
+    std::fill(row + visible, row + keys, 0.0f);
+  }
+  return sums;
+}
+
 void attention_head_forward(const AttentionHeadForward& args, float* memory) {
   const AttentionHead& head = args.head;
   const Scratch scratch(memory, head.keys, head.head_size);
-  const float scale = score_scale(head);
-  std::array<float, kQueryBlock> sums;
   transpose(head.k, head.kv_stride, head.keys, head.head_size, scratch.k_transposed);
   for (int64_t first = 0; first < head.queries; first += kQueryBlock) {
     const int64_t count = HWY_MIN(kQueryBlock, head.queries - first), keys = head.keys_of(first + count - 1);
     score_block(head.q + first * head.q_stride, head.q_stride, count, keys, head.head_size,
                 scratch.k_transposed, scratch.scores);
-    for (int64_t i = 0; i < count; ++i) {
-      float* row = scratch.scores.data + i * scratch.scores.stride;
-      const int64_t visible = head.keys_of(first + i);
-      const float shift = largest(row, visible);
-      const float* factors = dropout_row(head, first + i, visible, scratch.factors);
-      const float sum = exponentials(row, visible, scale, shift, factors);
-      std::fill(row + visible, row + keys, 0.0f);
-      sums[static_cast<size_t>(i)] = sum;
-      if (args.logsumexp) args.logsumexp[(first + i) * args.logsumexp_stride] = scale * shift + std::log(sum);
-    }
+    RowSums sums = exponentiate_block(head, scratch, first, count, keys);
     float* ctx = args.ctx + first * args.ctx_stride;
     micro_gemm(count, head.head_size, keys, {scratch.scores.data, scratch.scores.stride, 1},
                {head.v, head.kv_stride}, {ctx, args.ctx_stride}, /*accumulate=*/false);
-    for (int64_t i = 0; i < count; ++i) {
-      scale_row(ctx + i * args.ctx_stride, head.head_size, 1.0f / sums[static_cast<size_t>(i)]);
-    }
+    for (int64_t i = 0; i < count; ++i)
+      scale_row(ctx + i * args.ctx_stride, head.head_size, 1.0f / sums.sum[i]);
+    if (!args.logsumexp) continue;
+    sums.to_logsumexp();
+    for (int64_t i = 0; i < count; ++i) args.logsumexp[(first + i) * args.logsumexp_stride] = sums.shift[i];
   }
 }
 
@@ -145,7 +177,7 @@ HWY_INLINE void score_gradients(float* scores, float* grad, const float* factors
   const DF d;
   const auto scales = hn::Set(d, scale), shift = hn::Set(d, logsumexp), deltas = hn::Set(d, delta);
   for_each_vector(count, [&](const auto& access, int64_t c) HWY_ATTR {
-    auto probability = hn::Exp(d, hn::MulSub(scales, access.load(scores + c), shift));
+    auto probability = exponential(hn::MulSub(scales, access.load(scores + c), shift));
     auto slope = access.load(grad + c);
     const auto scaled = hn::Mul(scales, probability);
     if (factors) {
@@ -167,15 +199,15 @@ HWY_INLINE void backward_scores(const AttentionHeadBackward& args, const Scratch
               scratch.k_transposed, scratch.scores);
   score_block(grad_ctx, args.grad_ctx_stride, count, keys, head.head_size, scratch.v_transposed,
               scratch.grad_scores);
+  const float* factors = dropout_block(head, first, count, keys, scratch.factors);
   for (int64_t i = 0; i < count; ++i) {
     float* scores = scratch.scores.data + i * scratch.scores.stride;
     float* grad = scratch.grad_scores.data + i * scratch.grad_scores.stride;
     const int64_t visible = head.keys_of(first + i);
-    const float* factors = dropout_row(head, first + i, visible, scratch.factors);
     const float delta =
         dot(args.ctx + (first + i) * args.ctx_stride, grad_ctx + i * args.grad_ctx_stride, head.head_size);
-    score_gradients(scores, grad, factors, visible, score_scale(head),
-                    args.logsumexp[(first + i) * args.logsumexp_stride], delta);
+    score_gradients(scores, grad, factors ? factors + i * dropout_stride(keys) : nullptr, visible,
+                    score_scale(head), args.logsumexp[(first + i) * args.logsumexp_stride], delta);
     std::fill(scores + visible, scores + keys, 0.0f);
     std::fill(grad + visible, grad + keys, 0.0f);
   }
@@ -216,7 +248,7 @@ HWY_EXPORT(attention_head_forward);
 HWY_EXPORT(attention_head_backward);
 
 int64_t detail::attention_head_scratch(int64_t keys, int64_t head_size) {
-  return attention_score_stride(keys) * (2 * head_size + 2 * kAttentionQueryBlock + 1);
+  return attention_score_stride(keys) * (2 * head_size + 3 * kAttentionQueryBlock);
 }
 
 void detail::attention_head_forward(const AttentionHeadForward& args, float* scratch) {

@@ -18,7 +18,7 @@ namespace vcas::ops::kernels::HWY_NAMESPACE {
 
 void dropout_factors(const DropoutMask& mask, uint32_t row, uint32_t first_column, int64_t count,
                      float* factors) {
-  fill_dropout_factors(mask, row, first_column, count, factors);
+  fill_dropout_factors(mask, row, 1, first_column, count, factors);
 }
 
 /// Rows [begin, end) of either direction: grad_input = mask ∘ grad_output with its sums. @param factors
@@ -32,7 +32,7 @@ void dropout_rows(const DropoutBackward& args, int64_t begin, int64_t end, int64
     const auto row_factor = hn::Set(d, args.grad_output.factor(r));
     const bool masked = args.mask.active();
     const int64_t mask_row = args.mask_rows ? args.mask_rows[r] : r;
-    if (masked) fill_dropout_factors(args.mask, static_cast<uint32_t>(mask_row), 0, columns, factors);
+    if (masked) fill_dropout_factors(args.mask, static_cast<uint32_t>(mask_row), 1, 0, columns, factors);
     SquareSum squares;
     for_each_vector(columns, [&](const auto& access, int64_t c) HWY_ATTR {
       auto value = hn::Mul(row_factor, access.load(in + c));

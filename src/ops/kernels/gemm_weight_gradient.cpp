@@ -12,7 +12,7 @@ namespace {
 using at::native::cpublas::brgemm;
 
 /// Rows that one brgemm call sums over.
-constexpr int64_t kChunk = 256;
+constexpr int64_t kChunk = 512;
 /// Packed rows that are kept at a time, in floats: they stay in the last cache level between packing and use.
 constexpr int64_t kBatchFloats = int64_t{2} << 20;
 

@@ -22,7 +22,7 @@ HWY_INLINE float add_residual(const LayerNormForward& args, int64_t r, int64_t c
              residual_factor = hn::Set(d, args.residual.factor(r));
   const bool masked = args.dropout.active();
   const int64_t mask_row = args.mask_rows ? args.mask_rows[r] : r;
-  if (masked) fill_dropout_factors(args.dropout, static_cast<uint32_t>(mask_row), 0, columns, factors);
+  if (masked) fill_dropout_factors(args.dropout, static_cast<uint32_t>(mask_row), 1, 0, columns, factors);
   auto sum = hn::Zero(d);
   for_each_vector(columns, [&](const auto& access, int64_t c) HWY_ATTR {
     auto value = hn::Mul(input_factor, access.load(input + c));
