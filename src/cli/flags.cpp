@@ -52,9 +52,25 @@ bool require_boolean(const std::string& source, const std::string& text) {
   refuse(source, "true or false", text);
 }
 
-std::string typed(const char* type, const Range& range) {
-  const std::string allowed = range.describe();
-  return allowed.empty() ? type : fmt::format("{} {}", type, allowed);
+const char* kind_name(FlagKind kind) {
+  switch (kind) {
+    case FlagKind::text:
+      return "a string";
+    case FlagKind::number:
+      return "a number";
+    case FlagKind::integer:
+      return "an integer";
+    case FlagKind::boolean:
+      return "true or false";
+  }
+  return "a value";
+}
+
+/// Not CLI11's own default values: it would take them for what a flag without a value says.
+std::string described(const std::string& help, const std::string& allowed, const std::string& default_value) {
+  std::string notes = allowed;
+  if (!default_value.empty()) notes += fmt::format("{}default {}", notes.empty() ? "" : "; ", default_value);
+  return notes.empty() ? help : fmt::format("{} ({})", help, notes);
 }
 
 }  // namespace
@@ -84,14 +100,14 @@ Range above_to(double minimum, double maximum) {
 }
 
 void FlagTable::add(const std::string& name, double& value, Range range, const std::string& help) {
-  add_flag(name, help, typed("NUMBER", range), format_number(value), FlagKind::number,
+  add_flag(name, help, "NUMBER", range.describe(), format_number(value), FlagKind::number,
            [&value, range](const std::string& source, const std::string& text) {
              value = require_number<double>(source, text, range, "a number");
            });
 }
 
 void FlagTable::add(const std::string& name, int64_t& value, Range range, const std::string& help) {
-  add_flag(name, help, typed("INTEGER", range), std::to_string(value), FlagKind::integer,
+  add_flag(name, help, "INTEGER", range.describe(), std::to_string(value), FlagKind::integer,
            [&value, range](const std::string& source, const std::string& text) {
              value = require_number<int64_t>(source, text, range, "an integer");
            });
@@ -99,21 +115,21 @@ void FlagTable::add(const std::string& name, int64_t& value, Range range, const 
 
 void FlagTable::add(const std::string& name, std::optional<int64_t>& value, Range range,
                     const std::string& help) {
-  add_flag(name, help, typed("INTEGER", range), {}, FlagKind::integer,
+  add_flag(name, help, "INTEGER", range.describe(), {}, FlagKind::integer,
            [&value, range](const std::string& source, const std::string& text) {
              value = require_number<int64_t>(source, text, range, "an integer");
            });
 }
 
 void FlagTable::add(const std::string& name, uint64_t& value, const std::string& help) {
-  add_flag(name, help, "INTEGER >= 0", std::to_string(value), FlagKind::integer,
+  add_flag(name, help, "INTEGER", at_least(0).describe(), std::to_string(value), FlagKind::integer,
            [&value](const std::string& source, const std::string& text) {
              value = require_number<uint64_t>(source, text, at_least(0), "an integer");
            });
 }
 
 void FlagTable::add(const std::string& name, bool& value, const std::string& help) {
-  add_flag(name, help, "[true|false]", value ? "true" : "false", FlagKind::boolean,
+  add_flag(name, help, "[true|false]", {}, value ? "true" : "false", FlagKind::boolean,
            [&value](const std::string& source, const std::string& text) {
              value = require_boolean(source, text);
            });
@@ -121,7 +137,7 @@ void FlagTable::add(const std::string& name, bool& value, const std::string& hel
 
 void FlagTable::add(const std::string& name, std::string& value, const std::string& help,
                     const std::string& type) {
-  add_flag(name, help, type, value, FlagKind::text,
+  add_flag(name, help, type, {}, value, FlagKind::text,
            [&value](const std::string& source, const std::string& text) {
              if (text.empty()) refuse(source, "a value", text);
              value = text;
@@ -129,7 +145,7 @@ void FlagTable::add(const std::string& name, std::string& value, const std::stri
 }
 
 void FlagTable::add(const std::string& name, std::optional<std::string>& value, const std::string& help) {
-  add_flag(name, help, "TEXT", {}, FlagKind::text,
+  add_flag(name, help, "TEXT", {}, {}, FlagKind::text,
            [&value](const std::string& source, const std::string& text) {
              if (text.empty()) refuse(source, "a value", text);
              value = text;
@@ -138,7 +154,7 @@ void FlagTable::add(const std::string& name, std::optional<std::string>& value, 
 
 void FlagTable::add(const std::string& name, std::filesystem::path& value, const std::string& help,
                     const std::string& type) {
-  add_flag(name, help, type, value.string(), FlagKind::text,
+  add_flag(name, help, type, {}, value.string(), FlagKind::text,
            [&value](const std::string& source, const std::string& text) {
              if (text.empty()) refuse(source, "a path", text);
              value = text;
@@ -161,22 +177,22 @@ void FlagTable::add_named_choice(const std::string& name, const std::vector<std:
     throw InputError(source, fmt::format("expected one of {}, got '{}' (the nearest is '{}')", allowed, text,
                                          nearest.value_or(names.front())));
   };
-  add_flag(name, help, fmt::format("{}", fmt::join(names, "|")), present, FlagKind::text, set);
+  add_flag(name, help, fmt::format("{}", fmt::join(names, "|")), {}, present, FlagKind::text, set);
 }
 
 void FlagTable::add_flag(const std::string& name, const std::string& help, std::string type,
-                         std::string default_value, FlagKind kind,
+                         std::string allowed, std::string default_value, FlagKind kind,
                          std::function<void(const std::string&, const std::string&)> set) {
-  flags_.push_back({name, group_, help, std::move(type), std::move(default_value), kind, std::move(set)});
+  flags_.push_back({name, group_, help, std::move(type), std::move(allowed), std::move(default_value), kind,
+                    std::move(set)});
 }
 
 void FlagTable::attach(CLI::App& command) {
   for (const auto& flag : flags_) {
     auto* option = command.add_option_function<std::string>(
         "--" + flag.name, [this, name = flag.name](const std::string& value) { given_[name] = value; },
-        flag.help);
+        described(flag.help, flag.allowed, flag.default_value));
     option->type_name(flag.type)->group(flag.group)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-    if (!flag.default_value.empty()) option->default_str(flag.default_value);
     if (flag.kind == FlagKind::boolean) option->expected(0, 1);
   }
   command.add_option("--config", config_file_, "TOML file with the same keys; flags win")
@@ -208,7 +224,7 @@ void FlagTable::apply_file(const std::filesystem::path& path) {
     }
     const bool integer_as_number = flag->kind == FlagKind::number && entry.kind == FlagKind::integer;
     if (entry.kind != flag->kind && !integer_as_number) {
-      refuse(source, fmt::format("{}", flag->kind == FlagKind::text ? "a string" : flag->type), entry.value);
+      refuse(source, kind_name(flag->kind), entry.value);
     }
     flag->set(source, entry.value);
   }

@@ -83,13 +83,15 @@ class FlagTable {
     std::string group;
     std::string help;
     std::string type;           ///< as shown by --help
+    std::string allowed;        ///< range, as shown by --help; may be empty
     std::string default_value;  ///< as shown by --help; may be empty
     FlagKind kind = FlagKind::text;
     std::function<void(const std::string& source, const std::string& value)> set;
   };
 
-  void add_flag(const std::string& name, const std::string& help, std::string type, std::string default_value,
-                FlagKind kind, std::function<void(const std::string&, const std::string&)> set);
+  void add_flag(const std::string& name, const std::string& help, std::string type, std::string allowed,
+                std::string default_value, FlagKind kind,
+                std::function<void(const std::string&, const std::string&)> set);
   void add_named_choice(const std::string& name, const std::vector<std::string>& names,
                         const std::string& present, const std::string& help,
                         const std::vector<std::string>& unavailable, std::function<void(size_t)> choose);
