@@ -93,6 +93,7 @@ json report(int64_t step, const training::SamplingStatus& status, const vcas::bu
           {"weight_ratio", sampling / sgd},
           {"v_w", sampling},
           {"weights", weights},
+          {"batch_squared_norms", measured.squared_norms},
           {"controller", {{"v_s", last.v_sgd}, {"v_act", last.v_act}, {"v_w", last.v_w}}}};
 }
 
@@ -113,6 +114,10 @@ void print(const json& point) {
              "  measured (controller's): V_s {:.4g} ({:.4g}), V_act {:.4g} ({:.4g}), V_w {:.4g} ({:.4g})\n",
              point["v_s"].get<double>(), said["v_s"].get<double>(), point["v_act"].get<double>(),
              said["v_act"].get<double>(), point["v_w"].get<double>(), said["v_w"].get<double>());
+  auto norms = point["batch_squared_norms"].get<std::vector<double>>();
+  std::sort(norms.begin(), norms.end());
+  fmt::print(stderr, "  squared norms of the batches: median {:.4g}, largest {:.4g}\n",
+             norms[norms.size() / 2], norms.back());
   for (const auto& weight : point["weights"])
     fmt::print(stderr, "    {:<58} nu {:.3f} rows {:6.1f} V_w/V_s,w {:.5f}\n",
                weight["name"].get<std::string>(), weight["nu"].get<double>(), weight["rows"].get<double>(),

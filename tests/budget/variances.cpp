@@ -132,6 +132,8 @@ Variances measure(training::Task& task, const sampling::SamplingPlan& plan, int6
     const bool draws = used++ < effort.activation_batches;
     const auto exact = parameters.select(batch.pass->backward({}, 1, false, !draws).gradients);
     dispersion.add(exact);
+    result.squared_norms.push_back(0);
+    for (const auto& gradient : exact) result.squared_norms.back() += squared_norm(gradient);
     if (!draws) continue;
     batch_means.push_back(0);
     for (int64_t j = 0; j < effort.draws_per_batch; ++j) {

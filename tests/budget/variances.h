@@ -26,6 +26,8 @@ struct Variances {
   double activation = 0;        ///< V_act
   double activation_error = 0;  ///< standard error of V_act, from the means of the batches
   std::vector<WeightVariance> weights;
+  /// ‖g_i‖² of the batches that V_s is from: a few that stand out make V_s a matter of chance.
+  std::vector<double> squared_norms;
 };
 
 /// How much is measured.
