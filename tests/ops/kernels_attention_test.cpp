@@ -130,6 +130,7 @@ class Batch {
   }
   at::Tensor query_rows(const at::Tensor& packed, const std::vector<int64_t>& of) const {
     std::vector<at::Tensor> parts;
+    parts.reserve(of.size());
     for (const int64_t i : of)
       parts.push_back(case_.first_row_only ? packed.narrow(0, i, 1) : rows(packed, i));
     return at::cat(parts).contiguous();

@@ -90,7 +90,8 @@ at::Tensor mask_matrix(const DropoutMask& mask, const at::Tensor& mask_rows, int
 
 TEST(DropoutBackward, MasksOriginalRowsAndSums) {
   for (const double p : {0.0, 0.1}) {
-    for (const auto [rows, columns] : kShapes) {
+    for (const Shape& shape : kShapes) {
+      const int64_t rows = shape.rows, columns = shape.columns;
       const TestRows grad = TestRows::gathered(rows, columns, 1);
       const at::Tensor mask_rows = testing::some_rows(rows, 3 * rows, 5);
       const DropoutMask mask(kStream, p);
@@ -157,10 +158,11 @@ std::pair<at::Tensor, at::Tensor> normalised(const at::Tensor& h) {
 
 TEST(LayerNormForward, NormalisesTheResidualSum) {
   for (const double p : {0.0, 0.1}) {
-    for (const auto [rows, columns] : kShapes) {
+    for (const Shape& shape : kShapes) {
+      const int64_t rows = shape.rows, columns = shape.columns;
       const NormCase c(rows, columns, p);
       const at::Tensor h = c.sum();
-      const auto [normal_h, rstd_h] = normalised(h);
+      const at::Tensor normal_h = normalised(h).first, rstd_h = normalised(h).second;
       const at::Tensor want = normal_h * c.gamma.to(at::kDouble) + c.beta.to(at::kDouble);
       for_each_target([&](int64_t) {
         Workspace workspace;
@@ -206,7 +208,8 @@ TEST(LayerNormForward, NeedsNeitherResidualNorSavedSum) {
 }
 
 TEST(LayerNormBackward, MatchesTheDerivativeOfTheReferenceOnCompactRows) {
-  for (const auto [rows, columns] : kShapes) {
+  for (const Shape& shape : kShapes) {
+    const int64_t rows = shape.rows, columns = shape.columns;
     // The saved rows are those of a larger batch; the view's index picks the kept ones. No factor there.
     TestRows saved = TestRows::gathered(rows, columns, 1);
     saved.scale = at::Tensor();
@@ -301,7 +304,8 @@ TEST(GeluForward, PassesInfinityAndNaNOn) {
 
 TEST(GeluBackward, MultipliesBySlopeOfTheKeptRowsAndSums) {
   for (const GeluKind kind : {GeluKind::erf, GeluKind::tanh}) {
-    for (const auto [rows, columns] : kShapes) {
+    for (const Shape& shape : kShapes) {
+      const int64_t rows = shape.rows, columns = shape.columns;
       TestRows saved = TestRows::gathered(rows, columns, 1);
       saved.scale = at::Tensor();
       saved.data.mul_(3.0f);
@@ -330,7 +334,8 @@ TEST(GeluBackward, MultipliesBySlopeOfTheKeptRowsAndSums) {
 // reductions
 
 TEST(ReduceRows, GivesNormsAndColumnSums) {
-  for (const auto [rows, columns] : kShapes) {
+  for (const Shape& shape : kShapes) {
+    const int64_t rows = shape.rows, columns = shape.columns;
     const TestRows x = TestRows::gathered(rows, columns, 1);
     const at::Tensor want = x.dense();
     for_each_target([&](int64_t) {
