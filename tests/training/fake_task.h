@@ -134,7 +134,7 @@ class FakeClassifier final : public models::TextClassifier {
 inline text::WordPiece fake_tokenizer() {
   text::Vocabulary vocabulary = {{"[UNK]", 0}, {"[CLS]", 1}, {"[SEP]", 2}};
   for (int32_t word = 0; word < 12; ++word)
-    vocabulary["w" + std::string(1, static_cast<char>('a' + word))] = word + 3;
+    vocabulary[std::string{'w', static_cast<char>('a' + word)}] = word + 3;
   return text::WordPiece(vocabulary, {}, {});
 }
 

@@ -58,7 +58,7 @@ class RunTest : public ::testing::Test {
     // Asked twice a step: before a due evaluation, and after the step.
     int asked = 0;
     run_options.stop_signal = [&asked, stop_after] { return ++asked >= 2 * stop_after ? SIGTERM : 0; };
-    Run run(options, run_options, fake.task, method);
+    training::Run run(options, run_options, fake.task, method);
     if (!resume.empty()) run.resume(resume);
     return run.execute();
   }
