@@ -54,6 +54,7 @@ void report(const char* kind, const Layer& layer, int64_t m, const std::vector<d
 }
 
 void run(const Layer& layer, int64_t m, double seconds_each) {
+  const auto clock = thread_count() == 1 ? vcas::benchmarks::thread_clock : vcas::benchmarks::wall_clock;
   const int64_t k = layer.in, n = layer.out;
   const at::Tensor x = at::randn({m, k}), dz = at::randn({m, n}), w = at::randn({n, k});
   at::Tensor y = at::zeros({m, n}), dx = at::zeros({m, k}), dw = at::zeros({n, k});
@@ -74,7 +75,7 @@ void run(const Layer& layer, int64_t m, double seconds_each) {
                                 matmul_nt({px, k, index}, m, n, k, pw, nullptr, py, n, workspace);
                               },
                               peak},
-                             seconds_each));
+                             seconds_each, clock));
   report("nn", layer, m,
          interleaved_medians({[&] { at::mm_out(dx, dz, w); },
                               [&] {
@@ -84,7 +85,7 @@ void run(const Layer& layer, int64_t m, double seconds_each) {
                                 matmul_nn({pdz, n, index}, m, n, k, pw, pdx, k, false, workspace);
                               },
                               peak},
-                             seconds_each));
+                             seconds_each, clock));
   report("tn", layer, m,
          interleaved_medians({[&] { at::mm_out(dw, dz.t(), x); },
                               [&] {
@@ -94,7 +95,7 @@ void run(const Layer& layer, int64_t m, double seconds_each) {
                                 matmul_tn({pdz, n, index}, {px, k, index}, m, n, k, pdw, workspace);
                               },
                               peak},
-                             seconds_each));
+                             seconds_each, clock));
 }
 
 }  // namespace
