@@ -76,11 +76,38 @@ std::unique_ptr<Method> make_method(const TextTrainingOptions& options, const Ta
   throw InputError(fmt::format("method: expected exact or vcas, got {}", options.method));
 }
 
+TextBatching batching_of(const TextTrainingOptions& options) {
+  return {options.train.seed, options.train.per_device_train_batch_size,
+          options.train.per_device_eval_batch_size,
+          options.data.train_sampling_strategy == SamplingStrategy::group_by_length};
+}
+
+RunOptions run_options_of(const TextTrainingOptions& options, const data::TokenizedTexts& train,
+                          const std::function<int()>& stop_signal) {
+  RunOptions run_options;
+  run_options.output_dir = options.output_dir;
+  run_options.stop_signal = stop_signal;
+  run_options.threads = at::get_num_threads();
+  run_options.fingerprint = {{"max_seq_length", options.data.max_seq_length},
+                             {"training examples", train.size()},
+                             {"training tokens", train.token_count()}};
+  return run_options;
+}
+
 /// The checkpoint to go on from, if any.
 std::optional<fs::path> checkpoint_to_resume(const TextTrainingOptions& options) {
   if (options.resume_from_checkpoint.empty()) return std::nullopt;
   if (options.resume_from_checkpoint == "auto") return newest_checkpoint(options.output_dir);
+  if (!fs::is_directory(options.resume_from_checkpoint)) {
+    throw InputError(fmt::format("resume_from_checkpoint: expected auto or a checkpoint's folder, got '{}'",
+                                 options.resume_from_checkpoint));
+  }
   return fs::path(options.resume_from_checkpoint);
+}
+
+bool lies_in(const fs::path& checkpoint, const fs::path& output_dir) {
+  return fs::exists(checkpoint) && fs::exists(output_dir) &&
+         fs::equivalent(fs::canonical(checkpoint).parent_path(), output_dir);
 }
 
 /// Names of a model whose config.json names none, as Hugging Face gives them.
@@ -109,10 +136,10 @@ data::TextDataset read_held_out(const TextDataOptions& options, const std::vecto
 }  // namespace
 
 RunResult train_text_classifier(const TextTrainingOptions& options, const std::function<int()>& stop_signal) {
-  const bool resuming = !options.resume_from_checkpoint.empty();
-  require_usable_output_directory(options.output_dir, options.data.model_name_or_path,
-                                  resuming || options.overwrite_output_dir);
   const auto checkpoint = checkpoint_to_resume(options);
+  const bool continues_run = checkpoint && lies_in(*checkpoint, options.output_dir);
+  require_usable_output_directory(options.output_dir, options.data.model_name_or_path,
+                                  continues_run || options.overwrite_output_dir);
   // A checkpoint is a model's folder too: with its head, and with the configuration that the run writes.
   const auto directory = read_text_model_directory(checkpoint.value_or(options.data.model_name_or_path));
   require_length_fits(options.data, directory);
@@ -124,21 +151,12 @@ RunResult train_text_classifier(const TextTrainingOptions& options, const std::f
   if (splits.validation) {
     validation = tokenize(*splits.validation, directory, options.data.max_seq_length, "evaluation texts");
   }
-  const auto model = load_text_classifier(directory, labels, options.train.seed, /*require_head=*/resuming);
+  const auto model = load_text_classifier(directory, labels, options.train.seed,
+                                          /*require_head=*/checkpoint.has_value());
 
-  RunOptions run_options;
-  run_options.output_dir = options.output_dir;
-  run_options.stop_signal = stop_signal;
-  run_options.threads = at::get_num_threads();
-  run_options.fingerprint = {{"max_seq_length", options.data.max_seq_length},
-                             {"training examples", train.size()},
-                             {"training tokens", train.token_count()}};
-
-  const TextBatching batching{options.train.seed, options.train.per_device_train_batch_size,
-                              options.train.per_device_eval_batch_size,
-                              options.data.train_sampling_strategy == SamplingStrategy::group_by_length};
+  const auto run_options = run_options_of(options, train, stop_signal);
   TextClassificationTask task(
-      *model, std::move(train), std::move(validation), batching,
+      *model, std::move(train), std::move(validation), batching_of(options),
       [&](const fs::path& folder) { save_text_classifier(directory, *model, labels, folder); });
   const auto method = make_method(options, task);
   Run run(options.train, run_options, task, *method);
@@ -146,7 +164,7 @@ RunResult train_text_classifier(const TextTrainingOptions& options, const std::f
 
   if (const int signal = stop_signal()) return {{}, signal, {}};
   prepare_output_directory(options.output_dir,
-                           /*remove_previous_run=*/options.overwrite_output_dir && !resuming);
+                           /*remove_previous_run=*/options.overwrite_output_dir && !continues_run);
   return run.execute();
 }
 

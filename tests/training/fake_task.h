@@ -154,7 +154,7 @@ inline data::TokenizedTexts fake_texts(int64_t count) {
 
 /// A model with its task. Not to be moved: the task refers to the model.
 struct FakeRun {
-  explicit FakeRun(int64_t texts = 46, int64_t batch_size = 4, bool group_by_length = false)
+  explicit FakeRun(int64_t texts = 94, int64_t batch_size = 8, bool group_by_length = false)
       : task(model, fake_texts(texts), fake_texts(9), {7, batch_size, 3, group_by_length},
              [this](const std::filesystem::path& folder) {
                write_tensors(folder / "model.safetensors", model.named_tensors());
