@@ -99,14 +99,15 @@ std::vector<sampling::SamplingPlan> VarianceController::probe_plans(
 
 bool VarianceController::observe(int64_t micro_batch, const BatchObservation& observation) {
   check_observation(observation, layout_, options_.policy, options_.cal_var_m);
-  if (!is_finite(observation)) {
+  WindowBatch observed = window_batch(observation);
+  if (!is_finite(observation, observed)) {
     state_->window.reset();
     return false;
   }
   if (!state_->window) state_->window = Window{.start = micro_batch, .gradients = {}, .batches = {}};
   Window& window = *state_->window;
   window.gradients.add(observation.exact_gradients);
-  WindowBatch& batch = window.batches.emplace_back(window_batch(observation));
+  WindowBatch& batch = window.batches.emplace_back(std::move(observed));
   if (options_.policy == Policy::paper) {
     batch.sampled_row_variance = sampled_row_variance(observation.sampled, batch, state_->ratios, layout_);
   }

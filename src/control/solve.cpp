@@ -1,7 +1,5 @@
 #include "control/solve.h"
 
-#include <ATen/ops/sum.h>
-
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -18,13 +16,19 @@ constexpr size_t kPastWindows = 3;  // whose norms still count
 constexpr uint32_t kReplays = 16;   // draws of SampleA a batch
 
 double squared_scale(const WindowBatch& batch) {
-  const double sum = batch.sample_norms.back().sum().item<double>();
-  return sum * sum;
+  return std::accumulate(batch.gradient_squares.begin(), batch.gradient_squares.end(), 0.0);
 }
 
 double mean_squared_scale(const std::vector<WindowBatch>& batches) {
   double sum = 0;
   for (const WindowBatch& batch : batches) sum += squared_scale(batch);
+  return sum / static_cast<double>(batches.size());
+}
+
+// The same of one parameter.
+double mean_squared_scale(const std::vector<WindowBatch>& batches, int64_t gradient) {
+  double sum = 0;
+  for (const WindowBatch& batch : batches) sum += batch.gradient_squares[static_cast<size_t>(gradient)];
   return sum / static_cast<double>(batches.size());
 }
 
@@ -68,7 +72,7 @@ std::vector<std::vector<ReplayedDraw>> replay(const ControllerState& state, cons
 }
 
 void solve_row_ratios(ControllerState& state, const ControllerOptions& options, const SamplingLayout& layout,
-                      const sampling::StreamKey& stream, double scale) {
+                      const sampling::StreamKey& stream) {
   const auto& batches = state.window->batches;
   const auto draws = replay(state, options, stream);
   state.report.v_w = 0;
@@ -81,7 +85,8 @@ void solve_row_ratios(ControllerState& state, const ControllerOptions& options, 
         for (const ReplayedDraw& draw : draws[b])
           outcomes.push_back(sampled_rows(linear, l, i, batches[b], draw));
       }
-      const double budget = kBudgetShare * options.w_var_tau * state.weight_variance[l][i].value() * scale;
+      const double budget = kBudgetShare * options.w_var_tau * state.weight_variance[l][i].value() *
+                            mean_squared_scale(batches, linear.gradient_index);
       const double nu = solve_row_keep_ratio(outcomes, budget, options.row_keep_ratio_min);
       state.ratios.nu[l][i] = nu;
       state.report.v_w += mean_row_variance(outcomes, nu);
@@ -108,7 +113,8 @@ void solve_ratios(ControllerState& state, const ControllerOptions& options, cons
     for (size_t i = 0; i < layout.blocks[l].size(); ++i) {
       const auto& linear = layout.blocks[l][i];
       if (!linear.trainable) continue;
-      state.weight_variance[l][i].add(variances[static_cast<size_t>(linear.gradient_index)] / scale);
+      state.weight_variance[l][i].add(variances[static_cast<size_t>(linear.gradient_index)] /
+                                      mean_squared_scale(window.batches, linear.gradient_index));
     }
   }
   state.curve = fit_curve(curve_points(state, options), state.curve);
@@ -118,7 +124,7 @@ void solve_ratios(ControllerState& state, const ControllerOptions& options, cons
   state.report.v_sgd = state.gradient_variance.value() * scale;
   state.report.v_act = state.curve ? state.curve->at(s) * scale : 0;
   state.report.s = s;
-  solve_row_ratios(state, options, layout, stream, scale);
+  solve_row_ratios(state, options, layout, stream);
   state.past_norms.insert(state.past_norms.begin(), norms_of(window.batches));
   if (state.past_norms.size() > kPastWindows) state.past_norms.pop_back();
 }

@@ -9,7 +9,9 @@ namespace {
 
 using nlohmann::json;
 
-constexpr double kGradientLogSd = 0.4, kWeightLogSd = 0.7;  // of a single-pair variance (ALGORITHM.md)
+// Of a single-pair variance in units of its squared gradients, 1 - cos of two gradients: far below that of
+// the variance itself (0.4 and 0.7), whose scatter is the gradients' own.
+constexpr double kGradientLogSd = 0.3, kWeightLogSd = 0.4;
 
 std::vector<std::vector<std::string>> names_of(const SamplingLayout& layout) {
   std::vector<std::vector<std::string>> names;
@@ -36,6 +38,7 @@ json json_of(const Window& window) {
   for (const WindowBatch& batch : window.batches) {
     batches.push_back({{"offsets", batch.offsets},
                        {"squared_errors", batch.squared_errors},
+                       {"gradient_squares", batch.gradient_squares},
                        {"sampled_row_variance", batch.sampled_row_variance}});
   }
   return {{"start", window.start},
@@ -87,6 +90,7 @@ Window window_from(const json& numbers, TensorReader& tensors, size_t blocks) {
     auto& batch = window.batches.emplace_back();
     entry.at("offsets").get_to(batch.offsets);
     entry.at("squared_errors").get_to(batch.squared_errors);
+    entry.at("gradient_squares").get_to(batch.gradient_squares);
     entry.at("sampled_row_variance").get_to(batch.sampled_row_variance);
     for (size_t l = 0; l < blocks; ++l) {
       batch.sample_norms.push_back(tensors.next_float64());

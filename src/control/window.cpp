@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "vcas/sampling/distance.h"
 #include "vcas/sampling/variance.h"
 
 namespace vcas::control {
@@ -68,13 +69,15 @@ void check_observation(const BatchObservation& observation, const SamplingLayout
   }
 }
 
-bool is_finite(const BatchObservation& observation) {
-  const auto& errors = observation.sampled_squared_error;
-  return std::all_of(errors.begin(), errors.end(), [](double error) { return std::isfinite(error); }) &&
+bool is_finite(const BatchObservation& observation, const WindowBatch& batch) {
+  const auto finite = [](const std::vector<double>& values) {
+    return std::all_of(values.begin(), values.end(), [](double value) { return std::isfinite(value); });
+  };
+  // A square in float64 of float32 values cannot overflow.
+  return finite(batch.squared_errors) && finite(batch.gradient_squares) &&
          all_finite(statistics_tensors(observation.exact)) &&
          std::all_of(observation.sampled.begin(), observation.sampled.end(),
-                     [](const auto& pass) { return all_finite(statistics_tensors(pass)); }) &&
-         all_finite(observation.exact_gradients);
+                     [](const auto& pass) { return all_finite(statistics_tensors(pass)); });
 }
 
 WindowBatch window_batch(const BatchObservation& observation) {
@@ -85,6 +88,8 @@ WindowBatch window_batch(const BatchObservation& observation) {
     batch.row_scores.push_back(host_copy(stats.row_scores));
   }
   batch.squared_errors = observation.sampled_squared_error;
+  for (const at::Tensor& gradient : observation.exact_gradients)
+    batch.gradient_squares.push_back(sampling::squared_norm(gradient));
   return batch;
 }
 

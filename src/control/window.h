@@ -16,6 +16,7 @@ struct WindowBatch {
   std::vector<at::Tensor> sample_norms;  ///< by block, [N] float64 CPU
   std::vector<at::Tensor> row_scores;    ///< by block, [linears, R] float64 CPU
   std::vector<double> squared_errors;    ///< by sampled pass
+  std::vector<double> gradient_squares;  ///< by parameter, ‖g_i‖² of the exact pass
   /// SampleW's variance on the rows that the sampled passes reported, mean over them: [block][linear]. Policy
   /// paper.
   std::vector<std::vector<double>> sampled_row_variance;
@@ -35,7 +36,8 @@ struct Window {
 /// @throws c10::Error naming what does not fit.
 void check_observation(const BatchObservation& observation, const SamplingLayout& layout, Policy policy,
                        int64_t passes);
-bool is_finite(const BatchObservation& observation);
+/// @param batch what window_batch() made of the observation.
+bool is_finite(const BatchObservation& observation, const WindowBatch& batch);
 WindowBatch window_batch(const BatchObservation& observation);
 
 /// Rows of a linear that SampleA leaves: round(kept/N·rows), of which SampleW's count is a share.
