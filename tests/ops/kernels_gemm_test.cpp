@@ -32,9 +32,9 @@ struct Sizes {
   int64_t m, n, k;
 };
 
-constexpr std::array kSizes{Sizes{1, 1, 1},      Sizes{7, 13, 5},   Sizes{63, 64, 65},
-                            Sizes{64, 64, 64},   Sizes{65, 63, 64}, Sizes{128, 2, 384},
-                            Sizes{577, 130, 96}, Sizes{3, 384, 16}, Sizes{100, 26, 300}};
+constexpr std::array kSizes{Sizes{1, 1, 1},      Sizes{7, 13, 5},     Sizes{63, 64, 65},   Sizes{64, 64, 64},
+                            Sizes{65, 63, 64},   Sizes{128, 2, 384},  Sizes{577, 130, 96}, Sizes{3, 384, 16},
+                            Sizes{70, 1100, 33}, Sizes{70, 65, 2100}, Sizes{100, 26, 300}};
 
 class Matmul : public ::testing::TestWithParam<std::tuple<Sizes, Rows, GemmBackend>> {
  protected:

@@ -11,6 +11,9 @@ namespace {
 
 using at::native::cpublas::brgemm;
 
+/// Most of the depth that one brgemm call multiplies.
+constexpr int64_t kDepth = 1024;
+
 /// What every task of one product shares.
 struct Product {
   const RowView& a;
@@ -44,21 +47,48 @@ RowBlock row_block(const Product& product, int64_t block, float* scratch) {
   return {scratch, depth, rows, micro_rows};
 }
 
-/// One tile of C: straight into place where it is whole, else through `scratch`, [kTile x kTile].
-void multiply_tile(const Product& product, const RowBlock& a, int64_t block, int64_t panel, float* scratch) {
-  const int64_t depth = product.b.depth;
-  const int64_t columns = std::min(kTile, product.b.width - panel * kTile);
-  const float* bias = product.bias ? product.bias + panel * kTile : nullptr;
+/// A range of the depth: what of the row block and of the panels one brgemm call multiplies.
+struct DepthRange {
+  int64_t begin;
+  int64_t end;
+};
+
+/// Ranges of nearly equal size, short enough that the row block's part stays in the second cache level while
+/// the panels pass by.
+DepthRange depth_range(int64_t depth, int64_t index, int64_t count) {
+  return {depth * index / count, depth * (index + 1) / count};
+}
+
+/// Adds one depth range's product to a tile of C: straight into place where the tile is whole, else through
+/// `scratch`, [kTile x kTile]. The first range starts the sum, the last one adds the bias.
+void multiply_tile(const Product& product, const RowBlock& a, int64_t block, int64_t panel,
+                   const DepthRange& range, float* scratch) {
+  const int64_t columns = std::min(kTile, product.b.width - panel * kTile), depth = range.end - range.begin;
+  const bool accumulate = product.accumulate || range.begin > 0;
+  const bool biased = product.bias && range.end == product.b.depth;
+  const float* bias = biased ? product.bias + panel * kTile : nullptr;
+  const float* b = product.b.panel(panel) + range.begin * kTile;
   float* c = product.c + block * kTile * product.ldc + panel * kTile;
   if (a.rows == a.micro_rows && columns == kTile) {
-    brgemm(a.micro_rows, kTile, depth, a.stride, kTile, product.ldc, product.accumulate, a.data,
-           product.b.panel(panel), c);
+    brgemm(a.rows, kTile, depth, a.stride, kTile, product.ldc, accumulate, a.data + range.begin, b, c);
     if (bias) add_bias(bias, a.rows, columns, c, product.ldc);
     return;
   }
-  brgemm(a.micro_rows, round_up(columns, kTileStep), depth, a.stride, kTile, kTile, /*add_C=*/false, a.data,
-         product.b.panel(panel), scratch);
-  store_tile(scratch, kTile, bias, product.accumulate, a.rows, columns, c, product.ldc);
+  brgemm(a.micro_rows, round_up(columns, kTileStep), depth, a.stride, kTile, kTile, /*add_C=*/false,
+         a.data + range.begin, b, scratch);
+  store_tile(scratch, kTile, bias, accumulate, a.rows, columns, c, product.ldc);
+}
+
+/// The tiles of one row block and the given panels.
+void multiply_row_block(const Product& product, const RowBlock& a, int64_t block, int64_t first_panel,
+                        int64_t last_panel, float* scratch) {
+  const int64_t ranges = divide_up(product.b.depth, kDepth);
+  for (int64_t i = 0; i < ranges; ++i) {
+    const DepthRange range = depth_range(product.b.depth, i, ranges);
+    for (int64_t panel = first_panel; panel < last_panel; ++panel) {
+      multiply_tile(product, a, block, panel, range, scratch);
+    }
+  }
 }
 
 /// Into how many groups of panels the columns are split: as few as give every thread nearly the same number
@@ -109,9 +139,7 @@ void multiply_panels(const RowView& a, int64_t m, const Panels& b, const float* 
     const int64_t block = task / groups, group = task % groups;
     float* scratch = workspace.thread(slot).floats(kTile * (b.depth + kTile));
     const RowBlock rows = row_block(product, block, scratch + kTile * kTile);
-    for (int64_t panel = panels * group / groups; panel < panels * (group + 1) / groups; ++panel) {
-      multiply_tile(product, rows, block, panel, scratch);
-    }
+    multiply_row_block(product, rows, block, panels * group / groups, panels * (group + 1) / groups, scratch);
     at::native::cpublas::brgemm_release(/*is_vnni=*/false);
   });
 }
