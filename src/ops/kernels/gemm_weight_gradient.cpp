@@ -1,5 +1,6 @@
 #include <ATen/native/CPUBlas.h>
 
+#include <hwy/cache_control.h>
 #include <array>
 
 #include "ops/kernels/gemm_detail.h"
@@ -14,7 +15,7 @@ using at::native::cpublas::brgemm;
 /// Rows that one brgemm call sums over.
 constexpr int64_t kChunk = 512;
 /// Packed rows that are kept at a time, in floats: they stay in the last cache level between packing and use.
-constexpr int64_t kBatchFloats = int64_t{2} << 20;
+constexpr int64_t kBatchFloats = int64_t{1} << 20;
 
 /// A range of rows, packed in chunks: dz as [chunk][n/64][64][kChunk] (transposed), x as
 /// [chunk][k/64][kChunk][64]. A last chunk that is not full is filled up with zero rows to a multiple of
@@ -32,42 +33,61 @@ struct PackedRows {
   float* x_tile(int64_t chunk, int64_t tile) const { return x + (chunk * k_tiles + tile) * kTile * kChunk; }
 };
 
-/// out [64][kChunk] = columns [column, column + columns) of rows [first, first + rows), transposed and
-/// scaled.
-void pack_dz_tile(const RowView& dz, int64_t first, int64_t rows, int64_t column, int64_t columns,
-                  float* out) {
-  std::array<const float*, kChunk> source;
-  for (int64_t r = 0; r < rows; ++r) source[static_cast<size_t>(r)] = dz.row(first + r) + column;
-  transpose_rows(source.data(), dz.scale ? dz.scale + first : nullptr, rows, columns, out, kChunk);
-  const int64_t micro_rows = round_up(rows, kTileStep);
-  for (int64_t c = 0; c < columns && rows < micro_rows; ++c) {
-    std::fill(out + c * kChunk + rows, out + c * kChunk + micro_rows, 0.0f);
+/// kTileStep rows of one chunk, or what is left of them.
+struct RowGroup {
+  int64_t chunk;
+  int64_t row;    ///< in the chunk
+  int64_t first;  ///< in the views
+  int64_t count;
+};
+
+void pack_dz_group(const RowView& dz, const RowGroup& group, int64_t n, const PackedRows& packed) {
+  std::array<const float*, kTileStep> source{};
+  const float* factors = dz.scale ? dz.scale + group.first : nullptr;
+  for (int64_t tile = 0; tile < packed.n_tiles; ++tile) {
+    const int64_t column = tile * kTile, columns = std::min(kTile, n - column);
+    float* out = packed.dz_tile(group.chunk, tile) + group.row;
+    if (group.count < kTileStep || columns < kTile) {
+      for (int64_t c = 0; c < kTile; ++c) std::fill_n(out + c * kChunk, kTileStep, 0.0f);
+    }
+    for (int64_t r = 0; r < group.count; ++r) {
+      source[static_cast<size_t>(r)] = dz.row(group.first + r) + column;
+    }
+    transpose_rows(source.data(), factors, group.count, columns, out, kChunk);
   }
-  std::fill(out + columns * kChunk, out + kTile * kChunk, 0.0f);
 }
 
-/// out [kChunk][64] = the same of x, not transposed.
-void pack_x_tile(const RowView& x, int64_t first, int64_t rows, int64_t column, int64_t columns, float* out) {
-  for (int64_t r = 0; r < rows; ++r, out += kTile) {
-    copy_row(x.row(first + r) + column, x.factor(first + r), columns, out);
-    std::fill(out + columns, out + kTile, 0.0f);
+void pack_x_group(const RowView& x, const RowGroup& group, int64_t k, const PackedRows& packed) {
+  for (int64_t tile = 0; tile < packed.k_tiles; ++tile) {
+    const int64_t column = tile * kTile, columns = std::min(kTile, k - column);
+    float* out = packed.x_tile(group.chunk, tile) + group.row * kTile;
+    if (group.count < kTileStep || columns < kTile) std::fill_n(out, kTileStep * kTile, 0.0f);
+    for (int64_t r = 0; r < group.count; ++r) {
+      copy_row(x.row(group.first + r) + column, x.factor(group.first + r), columns, out + r * kTile);
+    }
   }
-  std::fill_n(out, (round_up(rows, kTileStep) - rows) * kTile, 0.0f);
+}
+
+/// Gathered rows lie where no hardware prefetcher expects them.
+void prefetch_rows(const RowView& view, int64_t first, int64_t count, int64_t columns) {
+  constexpr int64_t kCacheLine = 16;
+  for (int64_t r = 0; r < count; ++r) {
+    const float* row = view.row(first + r);
+    for (int64_t c = 0; c < columns; c += kCacheLine) hwy::Prefetch(row + c);
+  }
 }
 
 void pack_rows(const RowView& dz, const RowView& x, int64_t first, int64_t n, int64_t k,
                const PackedRows& packed) {
-  const int64_t tiles = packed.n_tiles + packed.k_tiles;
-  parallel_tasks(packed.chunks() * tiles, [&](int64_t task, int) {
-    const int64_t chunk = task / tiles, tile = task % tiles;
-    const int64_t begin = first + chunk * kChunk, rows = packed.chunk_rows(chunk);
-    if (tile < packed.n_tiles) {
-      const int64_t column = tile * kTile;
-      pack_dz_tile(dz, begin, rows, column, std::min(kTile, n - column), packed.dz_tile(chunk, tile));
-    } else {
-      const int64_t k_tile = tile - packed.n_tiles, column = k_tile * kTile;
-      pack_x_tile(x, begin, rows, column, std::min(kTile, k - column), packed.x_tile(chunk, k_tile));
-    }
+  parallel_tasks(divide_up(packed.rows, kTileStep), [&](int64_t task, int) {
+    const int64_t row = task * kTileStep, count = std::min(kTileStep, packed.rows - row);
+    const RowGroup group{row / kChunk, row % kChunk, first + row, count};
+    prefetch_rows(x, group.first, group.count, k);
+    pack_dz_group(dz, group, n, packed);
+    // What this thread is likely to take next.
+    const int64_t next = row + kTileStep * thread_count();
+    prefetch_rows(dz, first + next, std::min(kTileStep, packed.rows - next), n);
+    pack_x_group(x, group, k, packed);
   });
 }
 
