@@ -132,7 +132,7 @@ TEST(MatmulBits, AreTheSameAgainAndWithOneThread) {
 }
 
 TEST(MatmulTn, SumsManyBatchesOfPackedRows) {
-  // More rows than are packed at once for 1536 + 384 columns (2²¹ floats, about 1,092).
+  // More rows than are packed at once for 1536 + 384 columns (2²² floats, four chunks of 512).
   constexpr int64_t kRows = 3000, kN = 1536, kK = 384;
   const TestRows dz = TestRows::gathered(kRows, kN, 1), x = TestRows::gathered(kRows, kK, 11);
   at::Tensor c = at::empty({kN, kK});

@@ -14,8 +14,9 @@ using at::native::cpublas::brgemm;
 
 /// Rows that one brgemm call sums over.
 constexpr int64_t kChunk = 512;
-/// Packed rows that are kept at a time, in floats: they stay in the last cache level between packing and use.
-constexpr int64_t kBatchFloats = int64_t{1} << 20;
+/// Packed rows that are kept at a time, in floats: few enough for the last cache level, and enough that the
+/// threads seldom wait for each other.
+constexpr int64_t kBatchFloats = int64_t{4} << 20;
 
 /// A range of rows, packed in chunks: dz as [chunk][n/64][64][kChunk] (transposed), x as
 /// [chunk][k/64][kChunk][64]. A last chunk that is not full is filled up with zero rows to a multiple of
