@@ -7,6 +7,7 @@ until the source, a header of the project, .clang-tidy or the compiler flags cha
 
 import argparse
 import concurrent.futures
+import functools
 import hashlib
 import json
 import os
@@ -76,9 +77,19 @@ def content_key(source: Path, command: dict, headers_digest: str) -> str:
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
+@functools.cache
+def gcc_headers() -> str:
+    """GCC's own headers, searched after clang's: omp.h, which PyTorch includes, comes with GCC alone."""
+    done = subprocess.run(["g++", "-print-file-name=include"], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
 def check(source: Path, database: Path) -> tuple[Path, int, str]:
     done = subprocess.run(
-        ["clang-tidy-14", "--quiet", "-p", database, source], capture_output=True, text=True, check=False
+        ["clang-tidy-14", "--quiet", f"--extra-arg=-idirafter{gcc_headers()}", "-p", database, source],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     # stderr holds only the count of suppressed warnings, unless clang-tidy itself failed.
     return source, done.returncode, done.stdout or (done.stderr if done.returncode else "")
