@@ -23,7 +23,6 @@ constexpr const char* kLayerNames[] = {"attention.self.query.weight",
                                        "output.dense.bias",
                                        "output.LayerNorm.weight",
                                        "output.LayerNorm.bias"};
-constexpr size_t kLinearNames[] = {0, 2, 4, 6, 10, 12};
 
 std::string layer_name(size_t layer, size_t parameter) {
   return "bert.encoder.layer." + std::to_string(layer) + "." + kLayerNames[parameter];
@@ -146,10 +145,10 @@ std::vector<NamedParameter> BertClassifier::trainable_parameters() const {
 std::vector<std::vector<SampledLinear>> BertClassifier::sampled_linears() const {
   std::vector<std::vector<SampledLinear>> blocks(layers_.size());
   for (size_t layer = 0; layer < layers_.size(); ++layer) {
-    const bool last = layer + 1 == layers_.size();
-    for (size_t i = 0; i < std::size(kLinearNames); ++i) {
-      const bool keys_or_values = i == 1 || i == 2;
-      blocks[layer].push_back({layer_name(layer, kLinearNames[i]), last && !keys_or_values});
+    const bool first_row_only = layers_[layer]->options().layer.first_row_only;
+    for (int64_t i = 0; i < ops::kEncoderLinears; ++i) {
+      blocks[layer].push_back(
+          {layer_name(layer, ops::kLinearWeight[i]), !ops::runs_on_all_rows(first_row_only, i)});
     }
   }
   return blocks;

@@ -7,14 +7,6 @@
 #include <string>
 
 namespace vcas::nn {
-namespace {
-
-using ops::EncoderLinear;
-
-/// Index of each linear's weight in parameter_list(), in the order of EncoderLinear.
-constexpr size_t kWeightOfLinear[] = {0, 2, 4, 6, 10, 12};
-
-}  // namespace
 
 EncoderLayerImpl::EncoderLayerImpl(const EncoderLayerOptions& options) : options_(options) {
   const int64_t hidden = options.hidden_size, intermediate = options.intermediate_size;
@@ -52,9 +44,8 @@ BlockRecord EncoderLayerImpl::make_record(const at::Tensor& x, const at::Tensor&
   record.stream = stream;
   record.samples = offsets.numel() - 1;
   for (int64_t i = 0; i < ops::kEncoderLinears; ++i) {
-    const bool every_row = !options_.layer.first_row_only || i == static_cast<int64_t>(EncoderLinear::key) ||
-                           i == static_cast<int64_t>(EncoderLinear::value);
-    record.linear_rows.push_back(every_row ? x.size(0) : record.samples);
+    const bool all_rows = ops::runs_on_all_rows(options_.layer.first_row_only, i);
+    record.linear_rows.push_back(all_rows ? x.size(0) : record.samples);
   }
   record.plan = sampling::make_plan_tensor(ops::kEncoderLinears);
   const auto zeros = [&](at::IntArrayRef sizes) {
@@ -69,7 +60,7 @@ void EncoderLayerImpl::count_flops(const at::Tensor& x, const at::Tensor& offset
   const auto work = ops::encoder_layer_work(offsets, options_.layer.first_row_only);
   std::vector<double> weight_rows;
   for (int64_t i = 0; i < ops::kEncoderLinears; ++i)
-    weight_rows.push_back(parameters_[kWeightOfLinear[i]].requires_grad()
+    weight_rows.push_back(parameters_[ops::kLinearWeight[i]].requires_grad()
                               ? static_cast<double>(recording.blocks().back().linear_rows[i])
                               : 0.0);
   recording.forward_flops +=

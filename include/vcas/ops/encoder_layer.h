@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -32,6 +34,16 @@ struct EncoderLayerOptions {
 /// LayerNorm of the attention part [H]; (weight, bias) of the intermediate [I, H] and output [H, I] linears;
 /// LayerNorm of the feed-forward part [H].
 inline constexpr int64_t kEncoderParameters = 16;
+
+/// Index of each linear's weight among the parameters; its bias follows.
+inline constexpr std::array<size_t, kEncoderLinears> kLinearWeight = {0, 2, 4, 6, 10, 12};
+
+/// Whether a linear (an EncoderLinear as a number) runs on every row of the batch: with first_row_only, keys
+/// and values alone do.
+inline bool runs_on_all_rows(bool first_row_only, int64_t linear) {
+  return !first_row_only || linear == static_cast<int64_t>(EncoderLinear::key) ||
+         linear == static_cast<int64_t>(EncoderLinear::value);
+}
 
 /// Zero inputs whose gradients are the statistics of a backward pass (plan.h, SamplingStats). Undefined: not
 /// wanted.

@@ -31,16 +31,6 @@ enum EncoderParameter : size_t {
   kOutputNormBias,
 };
 
-/// Index of the weight of each EncoderLinear; its bias follows.
-inline constexpr std::array<size_t, kEncoderLinears> kLinearWeight = {
-    kQueryWeight, kKeyWeight, kValueWeight, kAttentionOutputWeight, kIntermediateWeight, kOutputWeight};
-
-/// Whether a linear runs on every row of the batch: with first_row_only, only keys and values do.
-inline bool runs_on_all_rows(const EncoderLayerOptions& options, int64_t linear) {
-  return !options.first_row_only || linear == static_cast<int64_t>(EncoderLinear::key) ||
-         linear == static_cast<int64_t>(EncoderLinear::value);
-}
-
 /// What forward and backward of a block have in common.
 struct EncoderLayerArguments {
   at::Tensor x;        ///< [R, H]

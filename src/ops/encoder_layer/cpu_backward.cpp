@@ -10,8 +10,7 @@
 
 #include "arguments.h"
 #include "kept_rows.h"
-#include "ops/kernels/attention.h"
-#include "ops/kernels/dropout.h"
+#include "kernel_arguments.h"
 #include "ops/kernels/gelu.h"
 #include "ops/kernels/gemm.h"
 #include "ops/kernels/layer_norm.h"
@@ -69,9 +68,6 @@ class CpuBackward {
   const float* parameter(size_t index) const { return a_.parameters[index].const_data_ptr<float>(); }
   at::Tensor compact(int64_t rows, int64_t columns) const {
     return at::empty({rows, columns}, a_.x.options());
-  }
-  kernels::DropoutMask dropout(Site site, double p) const {
-    return p == 0 ? kernels::DropoutMask() : kernels::DropoutMask(read_rng(a_.rng, site), p);
   }
   RowView rows_of(const at::Tensor& matrix) const {
     return {matrix.const_data_ptr<float>(), matrix.size(1), nullptr, nullptr};
@@ -141,7 +137,7 @@ class CpuBackward {
     CompactGradient gradient{compact(kept_.query_count(), a_.hidden()), kept_.query_norms()};
     kernels::DropoutBackward args;
     args.grad_output = arriving;
-    args.mask = dropout(site, a_.options.hidden_dropout);
+    args.mask = dropout_of(a_, site, a_.options.hidden_dropout);
     args.mask_rows = kept_.query_source_rows().data();
     args.grad_input = gradient.data();
     args.row_norms = gradient.row_norms.data();
@@ -186,14 +182,7 @@ class CpuBackward {
   }
 
   void run_attention_kernel(const at::Tensor& context, const AttentionGradients& g) {
-    kernels::AttentionShape shape;
-    shape.offsets = a_.offsets.const_data_ptr<int64_t>();
-    shape.samples = a_.samples();
-    shape.heads = a_.options.num_heads;
-    shape.head_size = a_.hidden() / a_.options.num_heads;
-    shape.causal = a_.options.causal;
-    shape.first_row_only = a_.options.first_row_only;
-    shape.dropout = dropout(Site::attention_dropout, a_.options.attention_dropout);
+    const auto shape = attention_of(a_);
     kernels::AttentionBackward args;
     args.inputs = {s_.query.const_data_ptr<float>(), a_.hidden(), s_.key.const_data_ptr<float>(),
                    s_.value.const_data_ptr<float>(), a_.hidden()};
@@ -215,7 +204,7 @@ class CpuBackward {
   void finish_projection(EncoderLinear which, CompactGradient& gradient, size_t bias) {
     kernels::reduce_rows(gradient.view(), gradient.value.size(0), a_.hidden(), gradient.row_norms.data(),
                          parameter_gradient(bias), workspace_);
-    const bool all_rows = runs_on_all_rows(a_.options, static_cast<int64_t>(which));
+    const bool all_rows = runs_on_all_rows(a_.options.first_row_only, static_cast<int64_t>(which));
     weight_gradient(which, gradient, s_.attention_input, all_rows ? kept_.rows() : kept_.query_source_rows(),
                     {});
   }
@@ -240,7 +229,7 @@ class CpuBackward {
     const auto outcome = sample_weight_gradient(sampled, workspace_);
     weight_rows_[index] = static_cast<double>(outcome.rows);
     if (!request_.row_scores) return;
-    const auto& home = runs_on_all_rows(a_.options, index) ? kept_.rows() : kept_.query_rows();
+    const auto& home = runs_on_all_rows(a_.options.first_row_only, index) ? kept_.rows() : kept_.query_rows();
     auto* scores = result_.stats.row_scores.mutable_data_ptr<double>() + index * a_.rows();
     for (size_t i = 0; i < home.size(); ++i) scores[home[i]] = outcome.scores[i];
   }

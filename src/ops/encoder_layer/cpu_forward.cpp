@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "arguments.h"
-#include "ops/kernels/attention.h"
+#include "kernel_arguments.h"
 #include "ops/kernels/gelu.h"
 #include "ops/kernels/gemm.h"
 #include "ops/kernels/layer_norm.h"
@@ -52,9 +52,6 @@ class CpuForward {
   at::Tensor vector(int64_t rows, at::ScalarType type = at::kFloat) const {
     return at::empty({rows}, a_.x.options().dtype(type));
   }
-  kernels::DropoutMask dropout(Site site, double p) const {
-    return p == 0 ? kernels::DropoutMask() : kernels::DropoutMask(read_rng(a_.rng, site), p);
-  }
 
   at::Tensor linear(const at::Tensor& input, const int64_t* index, int64_t rows, size_t weight) {
     const auto& w = a_.parameters[weight];
@@ -90,14 +87,7 @@ class CpuForward {
   void attention() {
     saved_.context = matrix(a_.output_rows(), a_.hidden());
     saved_.logsumexp = matrix(a_.output_rows(), a_.options.num_heads);
-    kernels::AttentionShape shape;
-    shape.offsets = a_.offsets.const_data_ptr<int64_t>();
-    shape.samples = a_.samples();
-    shape.heads = a_.options.num_heads;
-    shape.head_size = a_.hidden() / a_.options.num_heads;
-    shape.causal = a_.options.causal;
-    shape.first_row_only = a_.options.first_row_only;
-    shape.dropout = dropout(Site::attention_dropout, a_.options.attention_dropout);
+    const auto shape = attention_of(a_);
     const kernels::AttentionInputs inputs{saved_.query.const_data_ptr<float>(), a_.hidden(),
                                           saved_.key.const_data_ptr<float>(),
                                           saved_.value.const_data_ptr<float>(), a_.hidden()};
@@ -118,7 +108,7 @@ class CpuForward {
     saved_.feed_forward_input_norm = vector(a_.output_rows(), at::kDouble);
     args.input = view(attended);
     args.residual = view(a_.x, query_index());
-    args.dropout = dropout(Site::attention_output_dropout, a_.options.hidden_dropout);
+    args.dropout = dropout_of(a_, Site::attention_output_dropout, a_.options.hidden_dropout);
     args.mask_rows = query_index();
     args.sum = saved_.attention_sum.mutable_data_ptr<float>();
     args.output = saved_.feed_forward_input.mutable_data_ptr<float>();
@@ -143,7 +133,7 @@ class CpuForward {
     auto output = matrix(a_.output_rows(), a_.hidden());
     args.input = view(fed);
     args.residual = view(saved_.feed_forward_input);
-    args.dropout = dropout(Site::feed_forward_dropout, a_.options.hidden_dropout);
+    args.dropout = dropout_of(a_, Site::feed_forward_dropout, a_.options.hidden_dropout);
     args.mask_rows = query_index();
     args.sum = saved_.output_sum.mutable_data_ptr<float>();
     args.output = output.mutable_data_ptr<float>();
@@ -155,7 +145,7 @@ class CpuForward {
   at::Tensor add_feed_forward(const at::Tensor& fed) {
     kernels::DropoutForward args;
     args.input = view(fed);
-    args.mask = dropout(Site::feed_forward_dropout, a_.options.hidden_dropout);
+    args.mask = dropout_of(a_, Site::feed_forward_dropout, a_.options.hidden_dropout);
     args.mask_rows = query_index();
     args.output = fed.mutable_data_ptr<float>();
     kernels::dropout_forward(args, a_.output_rows(), a_.hidden(), workspace_);

@@ -139,7 +139,8 @@ std::vector<at::Tensor> make_score_probes(const EncoderLayerArguments& arguments
   std::vector<at::Tensor> probes;
   const auto options = rows.first_row.options().dtype(at::kDouble);
   for (int64_t i = 0; i < kEncoderLinears; ++i) {
-    const auto& entries = runs_on_all_rows(arguments.options, i) ? rows.source_row : rows.sample;
+    const auto& entries =
+        runs_on_all_rows(arguments.options.first_row_only, i) ? rows.source_row : rows.sample;
     probes.push_back(at::zeros({entries.numel()}, options).set_requires_grad(true));
   }
   return probes;
@@ -150,7 +151,8 @@ at::Tensor spread_scores(const std::vector<at::Tensor>& compact, const EncoderLa
                          const PackedRows& rows) {
   std::vector<at::Tensor> spread;
   for (int64_t i = 0; i < kEncoderLinears; ++i) {
-    const auto& entries = runs_on_all_rows(arguments.options, i) ? rows.source_row : rows.sample;
+    const auto& entries =
+        runs_on_all_rows(arguments.options.first_row_only, i) ? rows.source_row : rows.sample;
     spread.push_back(at::zeros({arguments.rows()}, compact[i].options()).index_add(0, entries, compact[i]));
   }
   return at::stack(spread);
@@ -228,7 +230,8 @@ EncoderLayerGradients encoder_layer_backward_plain(const at::Tensor& gradient,
   std::vector<double> weight_rows;
   const auto work = kept_work(arguments, rows);
   for (int64_t i = 0; i < kEncoderLinears; ++i) {
-    const double available = runs_on_all_rows(arguments.options, i) ? work.rows : work.query_rows;
+    const double available =
+        runs_on_all_rows(arguments.options.first_row_only, i) ? work.rows : work.query_rows;
     const auto count = weight_row_count(request.plan, i, static_cast<int64_t>(available));
     weight_rows.push_back(request.parameters[kLinearWeight[i]] ? static_cast<double>(count) : 0.0);
   }
