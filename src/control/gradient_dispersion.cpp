@@ -1,5 +1,7 @@
 #include "control/gradient_dispersion.h"
 
+#include <ATen/TensorOperators.h>
+
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -21,7 +23,12 @@ void GradientDispersion::add(const std::vector<at::Tensor>& gradients) {
   const double n = static_cast<double>(count_);
   for (size_t i = 0; i < gradients.size(); ++i) {
     sums_[i] += sampling::squared_distance(gradients[i], means_[i]) * (n - 1) / n;
-    means_[i].lerp_(gradients[i].detach(), 1 / n);
+    const at::Tensor gradient = gradients[i].detach();
+    if (gradient.is_sparse()) {
+      means_[i] = (means_[i] * (1 - 1 / n) + gradient * (1 / n)).coalesce();
+    } else {
+      means_[i].lerp_(gradient, 1 / n);
+    }
   }
 }
 

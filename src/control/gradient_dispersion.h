@@ -12,7 +12,7 @@ namespace vcas::control {
 /// g_1‖²/2.
 class GradientDispersion {
  public:
-  /// @param gradients one a parameter, floating point, any device; copied.
+  /// @param gradients one a parameter, floating point, any device, dense or sparse COO; copied.
   void add(const std::vector<at::Tensor>& gradients);
   int64_t count() const { return count_; }
 

@@ -1,5 +1,7 @@
 #include "control/state.h"
 
+#include <ATen/ops/sparse_coo_tensor.h>
+
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -33,6 +35,15 @@ void restore(LogAverage& average, const json& numbers) {
   average.restore({numbers.at(0).get<int64_t>(), numbers.at(1).get<double>(), numbers.at(2).get<double>()});
 }
 
+/// By gradient: the shape of one that is sparse, null for a dense one.
+json sparse_shapes(const std::vector<at::Tensor>& gradients) {
+  json shapes = json::array();
+  for (const at::Tensor& gradient : gradients) {
+    shapes.push_back(gradient.is_sparse() ? json(gradient.sizes().vec()) : json());
+  }
+  return shapes;
+}
+
 json json_of(const Window& window) {
   json batches = json::array();
   for (const WindowBatch& batch : window.batches) {
@@ -43,6 +54,7 @@ json json_of(const Window& window) {
   }
   return {{"start", window.start},
           {"gradient_count", window.gradients.count()},
+          {"sparse_gradients", sparse_shapes(window.gradients.means())},
           {"gradient_sums", window.gradients.sums()},
           {"batches", std::move(batches)}};
 }
@@ -56,6 +68,12 @@ class TensorReader {
     TORCH_CHECK(next_ < tensors_.size(), "controller state: expected more than ", tensors_.size(),
                 " tensors");
     return tensors_[next_++].clone();
+  }
+  /// @param shape of a sparse COO tensor, stored as indices and values, or null.
+  at::Tensor next_gradient(const json& shape) {
+    at::Tensor first = next();
+    if (shape.is_null()) return first;
+    return at::sparse_coo_tensor(first, next(), shape.get<std::vector<int64_t>>()).coalesce();
   }
   at::Tensor next_float64() { return next().to(at::kCPU, at::kDouble).contiguous(); }
   void finish() const {
@@ -84,7 +102,8 @@ Window window_from(const json& numbers, TensorReader& tensors, size_t blocks) {
   window.start = numbers.at("start").get<int64_t>();
   auto sums = numbers.at("gradient_sums").get<std::vector<double>>();
   std::vector<at::Tensor> means;
-  for (size_t i = 0; i < sums.size(); ++i) means.push_back(tensors.next());
+  const json& sparse = numbers.at("sparse_gradients");
+  for (size_t i = 0; i < sums.size(); ++i) means.push_back(tensors.next_gradient(sparse.at(i)));
   window.gradients.restore(numbers.at("gradient_count").get<int64_t>(), std::move(sums), std::move(means));
   for (const json& entry : numbers.at("batches")) {
     auto& batch = window.batches.emplace_back();
@@ -174,8 +193,14 @@ std::vector<at::Tensor> tensors_of(const ControllerState& state) {
     for (const auto& batch : window) tensors.insert(tensors.end(), batch.begin(), batch.end());
   }
   if (!state.window) return tensors;
-  const auto& means = state.window->gradients.means();
-  tensors.insert(tensors.end(), means.begin(), means.end());
+  for (const at::Tensor& mean : state.window->gradients.means()) {
+    if (mean.is_sparse()) {
+      tensors.push_back(mean.indices());
+      tensors.push_back(mean.values());
+    } else {
+      tensors.push_back(mean);
+    }
+  }
   for (const WindowBatch& batch : state.window->batches) {
     for (size_t l = 0; l < batch.sample_norms.size(); ++l) {
       tensors.push_back(batch.sample_norms[l]);

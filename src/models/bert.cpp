@@ -62,6 +62,9 @@ class BertForwardPass : public ForwardPass {
     auto outcome = nn::backward(loss_, parameters_, recording_, plan, {loss_scale, want_stats, last_pass});
     BackwardResult result;
     result.gradients = std::move(outcome.gradients);
+    for (auto& gradient : result.gradients) {
+      if (gradient.is_sparse()) gradient = gradient.coalesce();
+    }
     if (want_stats) result.blocks = std::move(outcome.blocks);
     result.flops = outcome.block_flops + 2 * head_flops_;
     return result;
@@ -140,6 +143,12 @@ std::vector<NamedParameter> BertClassifier::trainable_parameters() const {
     result.push_back(std::move(named));
   }
   return result;
+}
+
+std::vector<RowsRead> BertClassifier::rows_read(const TextBatch& batch) const {
+  // The word embeddings come first of all parameters.
+  if (!named_parameters_in_order().front().value.requires_grad()) return {};
+  return {{0, batch.token_ids}};
 }
 
 std::vector<std::vector<SampledLinear>> BertClassifier::sampled_linears() const {

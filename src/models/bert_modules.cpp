@@ -44,8 +44,10 @@ BertEmbeddings::BertEmbeddings(const BertConfig& config)
 
 at::Tensor BertEmbeddings::forward(const TextBatch& batch, const sampling::StreamKey& stream, bool training) {
   const auto positions = positions_of_rows(batch.offsets, position_.size(0)).to(batch.token_ids.device());
-  const auto sum = at::embedding(word_, batch.token_ids) + at::embedding(token_type_, batch.token_type_ids) +
-                   at::embedding(position_, positions);
+  const auto words = at::embedding(word_, batch.token_ids, /*padding_idx=*/-1, /*scale_grad_by_freq=*/false,
+                                   /*sparse=*/true);
+  const auto sum =
+      words + at::embedding(token_type_, batch.token_type_ids) + at::embedding(position_, positions);
   const auto normed = at::layer_norm(sum, {sum.size(1)}, norm_weight_, norm_bias_, layer_norm_eps_);
   return ops::dropout(normed, ops::make_rng_tensor(stream), Site::embedding_dropout, training ? dropout_ : 0);
 }

@@ -49,6 +49,7 @@ class BertClassifier : public TextClassifier {
 
   std::unique_ptr<ForwardPass> forward_pass(const TextBatch& batch, const PassOptions& options) override;
   std::vector<NamedParameter> trainable_parameters() const override;
+  std::vector<RowsRead> rows_read(const TextBatch& batch) const override;
   std::vector<std::vector<SampledLinear>> sampled_linears() const override;
   std::map<std::string, at::Tensor> named_tensors() const override;
   int64_t label_count() const override { return config_.num_labels; }

@@ -49,6 +49,7 @@ double array_sum(const float* a, const float* b, int64_t count) {
 }  // namespace
 
 double squared_norm(const at::Tensor& a) {
+  if (a.is_sparse()) return squared_norm(a.detach().coalesce().values());
   if (is_float_array(a)) return array_sum(a.const_data_ptr<float>(), nullptr, a.numel());
   const auto values = a.detach().to(at::kDouble);
   return (values * values).sum().item<double>();
@@ -57,6 +58,8 @@ double squared_norm(const at::Tensor& a) {
 double squared_distance(const at::Tensor& a, const at::Tensor& b) {
   TORCH_CHECK(a.sizes() == b.sizes(), "squared_distance: expected equal shapes, got ", a.sizes(), " and ",
               b.sizes());
+  if (a.is_sparse() && b.is_sparse()) return squared_norm(a.detach() - b.detach());
+  if (a.is_sparse() || b.is_sparse()) return squared_distance(a.to_dense(), b.to_dense());
   if (is_float_array(a) && is_float_array(b))
     return array_sum(a.const_data_ptr<float>(), b.const_data_ptr<float>(), a.numel());
   return squared_norm(a.detach().to(at::kDouble) - b.detach().to(at::kDouble));

@@ -11,6 +11,7 @@
 #include <cmath>
 #include <utility>
 
+#include "lazy_rows.h"
 #include "ops/kernels/adamw.h"
 #include "ops/kernels/reductions.h"
 #include "ops/kernels/workspace.h"
@@ -36,6 +37,7 @@ bool is_float_array(const at::Tensor& tensor) {
 }
 
 double sum_of_squares(const at::Tensor& tensor, ops::kernels::Workspace& workspace) {
+  if (tensor.is_sparse()) return sum_of_squares(tensor.coalesce().values(), workspace);
   if (is_float_array(tensor)) {
     return ops::kernels::sum_of_squares(tensor.const_data_ptr<float>(), tensor.numel(), workspace);
   }
@@ -65,7 +67,10 @@ AdamW::AdamW(std::vector<models::NamedParameter> parameters, AdamWOptions option
     exp_avg_.push_back(at::zeros_like(parameter.value.detach()));
     exp_avg_sq_.push_back(at::zeros_like(parameter.value.detach()));
   }
+  lazy_rows_.resize(parameters_.size());
 }
+
+AdamW::~AdamW() = default;
 
 void AdamW::step(const std::vector<at::Tensor>& gradients, double learning_rate, double gradient_scale) {
   TORCH_CHECK(gradients.size() == parameters_.size(), "AdamW: expected ", parameters_.size(),
@@ -73,17 +78,51 @@ void AdamW::step(const std::vector<at::Tensor>& gradients, double learning_rate,
   const c10::AutoGradMode no_grad(false);
   ++steps_;
   for (size_t i = 0; i < parameters_.size(); ++i) {
-    const double weight_decay = parameters_[i].weight_decay ? options_.weight_decay : 0.0;
-    const ops::kernels::AdamWOptions step{learning_rate, options_.beta1, options_.beta2, options_.epsilon,
-                                          weight_decay,  steps_,         gradient_scale};
-    at::Tensor weight = parameters_[i].value.detach();
-    if (is_float_array(weight) && is_float_array(gradients[i])) {
-      ops::kernels::adamw_step(step, weight.numel(), weight.mutable_data_ptr<float>(),
-                               gradients[i].const_data_ptr<float>(), exp_avg_[i].mutable_data_ptr<float>(),
-                               exp_avg_sq_[i].mutable_data_ptr<float>());
+    const auto options = options_of_step(i, learning_rate, gradient_scale);
+    if (lazy_rows_[i] && gradients[i].is_sparse()) {
+      lazy_rows_[i]->step(options, gradients[i]);
     } else {
-      plain_adamw_step(step, weight, gradients[i], exp_avg_[i], exp_avg_sq_[i]);
+      if (lazy_rows_[i]) lazy_rows_[i]->catch_up_all();
+      dense_step(i, options, gradients[i].is_sparse() ? gradients[i].to_dense() : gradients[i]);
     }
+  }
+}
+
+ops::kernels::AdamWOptions AdamW::options_of_step(size_t parameter, double learning_rate,
+                                                  double gradient_scale) const {
+  return {.learning_rate = learning_rate,
+          .beta1 = options_.beta1,
+          .beta2 = options_.beta2,
+          .epsilon = options_.epsilon,
+          .weight_decay = parameters_[parameter].weight_decay ? options_.weight_decay : 0.0,
+          .step = steps_,
+          .grad_scale = gradient_scale};
+}
+
+void AdamW::dense_step(size_t parameter, const ops::kernels::AdamWOptions& step, const at::Tensor& gradient) {
+  const at::Tensor weight = parameters_[parameter].value.detach();
+  if (is_float_array(weight) && is_float_array(gradient)) {
+    ops::kernels::adamw_step(step, weight.numel(), weight.mutable_data_ptr<float>(),
+                             gradient.const_data_ptr<float>(), exp_avg_[parameter].mutable_data_ptr<float>(),
+                             exp_avg_sq_[parameter].mutable_data_ptr<float>());
+  } else {
+    plain_adamw_step(step, weight, gradient, exp_avg_[parameter], exp_avg_sq_[parameter]);
+  }
+}
+
+void AdamW::catch_up(size_t parameter, const at::Tensor& rows) {
+  auto& lazy = lazy_rows_.at(parameter);
+  if (!lazy) {
+    const at::Tensor weight = parameters_[parameter].value.detach();
+    if (!is_float_array(weight) || weight.dim() != 2) return;
+    lazy = std::make_unique<LazyRows>(AdamWTensors{weight, exp_avg_[parameter], exp_avg_sq_[parameter]});
+  }
+  lazy->catch_up(rows);
+}
+
+void AdamW::catch_up() {
+  for (auto& lazy : lazy_rows_) {
+    if (lazy) lazy->catch_up_all();
   }
 }
 
@@ -97,6 +136,8 @@ std::map<std::string, at::Tensor> AdamW::state() const {
 }
 
 void AdamW::load_state(const std::map<std::string, at::Tensor>& state, int64_t steps) {
+  // Rows that wait would be given steps of the state that is replaced.
+  for (auto& lazy : lazy_rows_) lazy.reset();
   for (size_t i = 0; i < parameters_.size(); ++i) {
     load_tensor(state, kFirstMoment + parameters_[i].name, exp_avg_[i]);
     load_tensor(state, kSecondMoment + parameters_[i].name, exp_avg_sq_[i]);

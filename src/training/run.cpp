@@ -118,6 +118,7 @@ LoggedStep Run::logged_step(const StepReport& step) const {
 }
 
 void Run::evaluate(MetricsLog& log, Progress& progress) {
+  trainer_.finish_updates();
   evaluation_ = task_.evaluate();
   if (!evaluation_) return;
   log.write(*evaluation_, trainer_.steps_done());
@@ -146,6 +147,7 @@ fs::path Run::save_checkpoint() {
 
 RunSummary Run::finish(MetricsLog& log, Progress& progress) {
   if (!evaluation_) evaluate(log, progress);
+  trainer_.finish_updates();
   task_.save_model(run_options_.output_dir);
   const RunSummary result = summary();
   formats::write_file_atomically(run_options_.output_dir / "summary.json", to_json(result).dump(2) + "\n");

@@ -68,6 +68,10 @@ TextClassificationTask::TextClassificationTask(models::TextClassifier& model, da
       save_model_(std::move(save_model)),
       order_(train_.lengths(), order_options(batching)) {}
 
+std::vector<models::RowsRead> TextClassificationTask::rows_read(const MicroBatchPosition& position) {
+  return model_.rows_read(to_batch(train_.pack(order_.batch({position.epoch, position.index}))));
+}
+
 MicroBatch TextClassificationTask::forward(const MicroBatchPosition& position, uint64_t seed) {
   const auto examples = order_.batch({position.epoch, position.index});
   auto texts = train_.pack(examples);

@@ -55,6 +55,7 @@ StepReport Trainer::step() {
   const auto positions = next_positions();
   const double share = 1.0 / static_cast<double>(positions.size());
   for (const auto& position : positions) {
+    for (const auto& read : task_.rows_read(position)) optimizer_.catch_up(read.parameter, read.rows);
     const MicroBatch batch = task_.forward(position, options_.seed);
     const double loss = batch.pass->loss().item<double>();
     require_finite(loss, "loss", position);
@@ -71,6 +72,8 @@ StepReport Trainer::step() {
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;
 }
+
+void Trainer::finish_updates() { optimizer_.catch_up(); }
 
 double Trainer::epoch() const {
   return static_cast<double>(steps_done_) / static_cast<double>(steps_per_epoch_);
@@ -104,6 +107,9 @@ void Trainer::accumulate(std::vector<at::Tensor> gradients) {
 }
 
 void Trainer::update(StepReport& report, const std::vector<MicroBatchPosition>& positions) {
+  for (auto& gradient : gradients_) {
+    if (gradient.is_sparse()) gradient = gradient.coalesce();
+  }
   report.gradient_norm = global_norm(gradients_);
   require_finite(report.gradient_norm, "gradient norm", positions.back());
   const double coefficient = clipping_coefficient(report.gradient_norm, options_.max_grad_norm);
@@ -121,7 +127,8 @@ void Trainer::require_finite(double value, const char* what, const MicroBatchPos
                                    task_.describe(position)));
 }
 
-TrainerState Trainer::state() const {
+TrainerState Trainer::state() {
+  finish_updates();
   const MethodState method = method_.state();
   TrainerState state;
   state.numbers = {{"step", steps_done_},

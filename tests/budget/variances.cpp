@@ -72,7 +72,9 @@ struct Parameters {
   }
   std::vector<at::Tensor> select(const std::vector<at::Tensor>& gradients) const {
     std::vector<at::Tensor> selected;
-    for (const size_t i : below) selected.push_back(gradients[i]);
+    for (const size_t i : below) {
+      selected.push_back(gradients[i].is_sparse() ? gradients[i].to_dense() : gradients[i]);
+    }
     return selected;
   }
 };

@@ -1,6 +1,7 @@
 #include "ops/kernels/adamw.h"
 
 #include <cmath>
+#include <vector>
 
 #include "kernels_support.h"
 
@@ -55,6 +56,80 @@ TEST(AdamW, DecaysWithoutAGradient) {
   adamw_step({.learning_rate = 0.5, .weight_decay = 0.5}, 3, param.mutable_data_ptr<float>(),
              grad.const_data_ptr<float>(), m.mutable_data_ptr<float>(), v.mutable_data_ptr<float>());
   EXPECT_TRUE(param.eq(1.5f).all().item<bool>());
+}
+
+/// A parameter [rows, width] with moments.
+struct Parameter {
+  at::Tensor param, exp_avg, exp_avg_sq;
+
+  Parameter(int64_t rows, int64_t width)
+      : param(normal({rows, width}, 1)),
+        exp_avg(normal({rows, width}, 2) * 1e-3),
+        exp_avg_sq(normal({rows, width}, 3).square() * 1e-6) {
+    // A row that never had a gradient, and a weight of zero in one that had.
+    exp_avg[0].zero_();
+    exp_avg_sq[0].zero_();
+    param[1][0].zero_();
+  }
+  AdamWRows rows(std::span<const AdamWRow> listed) const {
+    return {listed, param.size(1), param.mutable_data_ptr<float>(), exp_avg.mutable_data_ptr<float>(),
+            exp_avg_sq.mutable_data_ptr<float>()};
+  }
+  bool has_bits_of(const Parameter& other) const {
+    return at::equal(param, other.param) && at::equal(exp_avg, other.exp_avg) &&
+           at::equal(exp_avg_sq, other.exp_avg_sq);
+  }
+};
+
+// 900 steps are enough for every weight to stand still, and for the moments to go on.
+TEST(AdamW, GivesSkippedStepsTheBitsOfStepsWithoutAGradient) {
+  for (const double weight_decay : {0.0, 0.1}) {
+    for_each_target([&](int64_t) {
+      constexpr int64_t kRows = 11, kWidth = 37;
+      const Parameter dense(kRows, kWidth), skipped(kRows, kWidth);
+      std::vector<AdamWFactors> steps;
+      const at::Tensor grad = at::zeros({kRows, kWidth});
+      for (int64_t i = 0; i < 900; ++i) {
+        const AdamWOptions options{
+            .learning_rate = 1e-3 * static_cast<double>(i % 7), .weight_decay = weight_decay, .step = i + 1};
+        steps.emplace_back(options);
+        adamw_step(options, dense.param.numel(), dense.param.mutable_data_ptr<float>(),
+                   grad.const_data_ptr<float>(), dense.exp_avg.mutable_data_ptr<float>(),
+                   dense.exp_avg_sq.mutable_data_ptr<float>());
+      }
+      std::vector<AdamWRow> some, all;
+      for (int64_t row = 0; row < kRows; ++row) {
+        const int64_t had = row % 2 == 0 ? 5 + row : 0;
+        if (had > 0) some.push_back({row, 0});
+        all.push_back({row, had});
+      }
+      for (const auto& row : some) {
+        const AdamWRow alone[] = {row};
+        adamw_skipped_steps(std::span(steps).first(static_cast<size_t>(5 + row.row)), skipped.rows(alone));
+      }
+      adamw_skipped_steps(steps, skipped.rows(all));
+      EXPECT_TRUE(skipped.has_bits_of(dense)) << "weight decay " << weight_decay;
+    });
+  }
+}
+
+TEST(AdamW, GivesARowTheBitsOfADenseStep) {
+  for_each_target([&](int64_t) {
+    const Parameter dense(5, 37), sparse(5, 37);
+    const at::Tensor grad = normal({2, 37}, 4);
+    const at::Tensor dense_grad = at::zeros({5, 37});
+    dense_grad[4].copy_(grad[0]);
+    dense_grad[2].copy_(grad[1]);
+    const AdamWOptions options{.learning_rate = 1e-2, .step = 3, .grad_scale = 0.3};
+    const AdamWRow touched[] = {{4, 0}, {2, 0}}, others[] = {{0, 0}, {1, 0}, {3, 0}};
+    const AdamWFactors factors(options);
+    adamw_step(options, dense.param.numel(), dense.param.mutable_data_ptr<float>(),
+               dense_grad.const_data_ptr<float>(), dense.exp_avg.mutable_data_ptr<float>(),
+               dense.exp_avg_sq.mutable_data_ptr<float>());
+    adamw_row_step(factors, sparse.rows(touched), grad.const_data_ptr<float>());
+    adamw_skipped_steps({&factors, 1}, sparse.rows(others));
+    EXPECT_TRUE(sparse.has_bits_of(dense));
+  });
 }
 
 TEST(AdamW, LetsNaNThrough) {

@@ -94,7 +94,10 @@ void gradients(const fs::path& folder, const fs::path& file, const fs::path& out
 
   training::NamedTensors tensors{{"loss", batch.pass->loss()}};
   const auto parameters = task.parameters();
-  for (size_t i = 0; i < parameters.size(); ++i) tensors[parameters[i].name] = gradients.at(i);
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    const auto& gradient = gradients.at(i);
+    tensors[parameters[i].name] = gradient.is_sparse() ? gradient.to_dense() : gradient;
+  }
   training::write_tensors(out, tensors);
 }
 

@@ -73,6 +73,74 @@ TEST(AdamW, GoesOnFromASavedStateWithTheSameBits) {
   EXPECT_TRUE(at::equal(weight, resumed_weight));
 }
 
+at::Tensor sparse_gradient(const std::vector<int64_t>& rows, int64_t width, int64_t step) {
+  const at::Tensor values_of_rows =
+      values({static_cast<int64_t>(rows.size()), width}, static_cast<double>(step), at::kFloat);
+  return at::sparse_coo_tensor(at::tensor(rows).unsqueeze(0), values_of_rows, {40, width}).coalesce();
+}
+
+/// Rows that step `step` touches: some in each, some now and then, many never.
+std::vector<int64_t> rows_of_step(int64_t step) { return {step % 3, 5 + step * 7 % 20, 30}; }
+
+TEST(AdamW, UpdatesRowsLazilyWithTheBitsOfTheDenseUpdate) {
+  for (const double weight_decay : {0.0, 0.1}) {
+    const at::Tensor dense_weight = values({40, 19}, 0.1, at::kFloat), lazy_weight = dense_weight.clone();
+    AdamW dense({{"w", dense_weight}}, {0.9, 0.999, 1e-8, weight_decay});
+    AdamW lazy({{"w", lazy_weight}}, {0.9, 0.999, 1e-8, weight_decay});
+    for (int64_t step = 0; step < 60; ++step) {
+      const at::Tensor rows = at::tensor(rows_of_step(step));
+      lazy.catch_up(0, at::cat({rows, rows}));
+      EXPECT_TRUE(at::equal(lazy_weight.index_select(0, rows), dense_weight.index_select(0, rows)));
+      const at::Tensor gradient = sparse_gradient(rows_of_step(step), 19, step);
+      const double learning_rate = 1e-2 / static_cast<double>(1 + step);
+      dense.step({gradient.to_dense()}, learning_rate, 0.5);
+      lazy.step({gradient}, learning_rate, 0.5);
+    }
+    EXPECT_FALSE(at::equal(lazy_weight, dense_weight));
+    lazy.catch_up();
+    EXPECT_TRUE(at::equal(lazy_weight, dense_weight));
+    const auto lazy_state = lazy.state(), dense_state = dense.state();
+    for (const auto& [name, tensor] : dense_state)
+      EXPECT_TRUE(at::equal(lazy_state.at(name), tensor)) << name;
+  }
+}
+
+TEST(AdamW, TakesASparseGradientOfAParameterWhoseReadsNobodyAnnounces) {
+  const at::Tensor dense_weight = values({40, 19}, 0.1, at::kFloat), weight = dense_weight.clone();
+  AdamW dense({{"w", dense_weight}}, {}), sparse({{"w", weight}}, {});
+  for (int64_t step = 0; step < 3; ++step) {
+    const at::Tensor gradient = sparse_gradient(rows_of_step(step), 19, step);
+    dense.step({gradient.to_dense()}, 0.1);
+    sparse.step({gradient}, 0.1);
+  }
+  EXPECT_TRUE(at::equal(weight, dense_weight));
+}
+
+TEST(AdamW, TakesADenseGradientBetweenSparseOnes) {
+  const at::Tensor dense_weight = values({40, 19}, 0.1, at::kFloat), weight = dense_weight.clone();
+  AdamW dense({{"w", dense_weight}}, {}), lazy({{"w", weight}}, {});
+  for (int64_t step = 0; step < 5; ++step) {
+    const at::Tensor gradient = sparse_gradient(rows_of_step(step), 19, step);
+    dense.step({gradient.to_dense()}, 0.1);
+    lazy.catch_up(0, at::tensor(rows_of_step(step)));
+    lazy.step({step == 2 ? gradient.to_dense() : gradient}, 0.1);
+  }
+  lazy.catch_up();
+  EXPECT_TRUE(at::equal(weight, dense_weight));
+}
+
+TEST(AdamW, RefusesAGradientOfARowThatWasReadBeforeItsUpdate) {
+  AdamW optimizer({{"w", values({40, 19}, 0.1, at::kFloat)}}, {});
+  optimizer.catch_up(0, at::tensor(std::vector<int64_t>{1}));
+  optimizer.step({sparse_gradient({1}, 19, 1)}, 0.1);
+  EXPECT_THROW(optimizer.step({sparse_gradient({1, 2}, 19, 2)}, 0.1), c10::Error);
+}
+
+TEST(AdamW, RefusesARowThatTheParameterDoesNotHave) {
+  AdamW optimizer({{"w", values({40, 19}, 0.1, at::kFloat)}}, {});
+  EXPECT_THROW(optimizer.catch_up(0, at::tensor(std::vector<int64_t>{40})), c10::Error);
+}
+
 TEST(AdamW, NamesAMissingMoment) {
   AdamW optimizer({{"w", at::zeros({2})}}, {});
   try {

@@ -31,7 +31,9 @@ struct PassOptions {
 
 /// What one backward pass gave.
 struct BackwardResult {
-  std::vector<at::Tensor> gradients;  ///< one a trainable parameter, in the order of trainable_parameters()
+  /// One a trainable parameter, in the order of trainable_parameters(); coalesced sparse COO for those that
+  /// TextClassifier::rows_read() names.
+  std::vector<at::Tensor> gradients;
   std::vector<sampling::SamplingStats> blocks;  ///< block nearest the input first; empty unless asked for
   double flops = 0;                             ///< of this pass
 };
@@ -60,6 +62,12 @@ struct NamedParameter {
   bool below_topmost_sampling = true;  ///< false for pooler and head
 };
 
+/// Rows of a parameter that a forward pass reads, where it reads no others and the gradient is sparse.
+struct RowsRead {
+  size_t parameter = 0;  ///< index in trainable_parameters()
+  at::Tensor rows;       ///< [*] int64, in any order, repeated or not
+};
+
 /// A linear that SampleW samples: (block, linear) of a plan.
 struct SampledLinear {
   std::string name;  ///< of its weight, Hugging Face's name
@@ -71,6 +79,8 @@ class TextClassifier : public torch::nn::Module {
  public:
   virtual std::unique_ptr<ForwardPass> forward_pass(const TextBatch& batch, const PassOptions& options) = 0;
   virtual std::vector<NamedParameter> trainable_parameters() const = 0;
+  /// By parameter with a sparse gradient.
+  virtual std::vector<RowsRead> rows_read(const TextBatch& /*batch*/) const { return {}; }
   /// By block, block nearest the input first.
   virtual std::vector<std::vector<SampledLinear>> sampled_linears() const = 0;
   /// Every tensor by its Hugging Face name, as written to model.safetensors (shared storage, not copies).

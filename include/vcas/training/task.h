@@ -40,6 +40,10 @@ class Task {
   virtual NamedTensors named_tensors() const = 0;
 
   virtual int64_t micro_batches_per_epoch() const = 0;
+  /// Rows that forward() at this position reads of parameters whose gradient is sparse. The optimizer updates
+  /// them just before; rows of such a parameter that no pass reads wait. A parameter that is never named here
+  /// may have any gradient.
+  virtual std::vector<models::RowsRead> rows_read(const MicroBatchPosition& /*position*/) { return {}; }
   /// A function of position and seed alone: a resumed run sees the same batches and the same dropout.
   virtual MicroBatch forward(const MicroBatchPosition& position, uint64_t seed) = 0;
   /// Names the examples of a micro-batch, for messages: "examples 17, 4, 230".

@@ -53,6 +53,7 @@ class TextClassificationTask final : public Task {
   }
   NamedTensors named_tensors() const override { return model_.named_tensors(); }
   int64_t micro_batches_per_epoch() const override { return order_.batches_per_epoch(); }
+  std::vector<models::RowsRead> rows_read(const MicroBatchPosition& position) override;
   MicroBatch forward(const MicroBatchPosition& position, uint64_t seed) override;
   std::string describe(const MicroBatchPosition& position) override;
   std::optional<Evaluation> evaluate() override;

@@ -44,13 +44,18 @@ class Trainer {
   /// @throws NonFiniteError.
   StepReport step();
 
+  /// To be called before the model's weights are read outside step(): rows of parameters with sparse
+  /// gradients may wait for their updates (Task::rows_read).
+  void finish_updates();
+
   int64_t steps_done() const { return steps_done_; }
   int64_t total_steps() const { return total_steps_; }
   int64_t steps_per_epoch() const { return steps_per_epoch_; }
   /// Epochs done, as a fraction.
   double epoch() const;
 
-  TrainerState state() const;
+  /// Finishes updates first.
+  TrainerState state();
   /// Takes everything but the model's tensors. @throws c10::Error naming what does not fit.
   void load_state(const TrainerState& state);
 

@@ -1,6 +1,7 @@
 #include "ops/kernels/adamw.h"
 
-#include "ops/kernels/adamw_factors.h"
+#include <algorithm>
+
 #include "ops/kernels/highway_targets.h"
 #include "ops/kernels/parallel.h"
 #undef HWY_TARGET_INCLUDE
@@ -12,23 +13,71 @@
 HWY_BEFORE_NAMESPACE();
 namespace vcas::ops::kernels::HWY_NAMESPACE {
 
-void adamw_range(const AdamWFactors& factors, int64_t count, float* param, const float* grad, float* exp_avg,
-                 float* exp_avg_sq) {
-  const DF d;
-  const auto grad_scale = hn::Set(d, factors.grad_scale), decay = hn::Set(d, factors.decay);
-  const auto keep1 = hn::Set(d, factors.keep1), take1 = hn::Set(d, factors.take1);
-  const auto keep2 = hn::Set(d, factors.keep2), take2 = hn::Set(d, factors.take2);
-  const auto step_size = hn::Set(d, factors.step_size), epsilon = hn::Set(d, factors.epsilon);
-  const auto root_correction = hn::Set(d, factors.root_correction);
+/// A vector of weights with its moments.
+struct AdamWVector {
+  VF param, exp_avg, exp_avg_sq;
+
+  HWY_INLINE void step(const AdamWFactors& factors, VF grad) {
+    const DF d;
+    const auto g = hn::Mul(hn::Set(d, factors.grad_scale), grad);
+    update_moments(factors, g);
+    const auto root = hn::Div(hn::Sqrt(exp_avg_sq), hn::Set(d, factors.root_correction));
+    const auto quotient = hn::Div(exp_avg, hn::Add(root, hn::Set(d, factors.epsilon)));
+    const auto decayed = hn::Mul(hn::Set(d, factors.decay), param);
+    param = hn::NegMulAdd(hn::Set(d, factors.step_size), quotient, decayed);
+  }
+
+  HWY_INLINE void update_moments(const AdamWFactors& factors, VF g) {
+    const DF d;
+    exp_avg = hn::MulAdd(hn::Set(d, factors.keep1), exp_avg, hn::Mul(hn::Set(d, factors.take1), g));
+    exp_avg_sq =
+        hn::MulAdd(hn::Set(d, factors.keep2), exp_avg_sq, hn::Mul(hn::Set(d, factors.take2), hn::Mul(g, g)));
+  }
+};
+
+template <class Access>
+HWY_INLINE AdamWVector load_vector(const Access& access, const AdamWRows& rows, int64_t place) {
+  return {access.load(rows.param + place), access.load(rows.exp_avg + place),
+          access.load(rows.exp_avg_sq + place)};
+}
+
+template <class Access>
+HWY_INLINE void store_vector(const AdamWVector& vector, const Access& access, const AdamWRows& rows,
+                             int64_t place) {
+  access.store(vector.param, rows.param + place);
+  access.store(vector.exp_avg, rows.exp_avg + place);
+  access.store(vector.exp_avg_sq, rows.exp_avg_sq + place);
+}
+
+void adamw_range(const AdamWFactors& factors, int64_t count, const AdamWRows& range, const float* grad) {
   for_each_vector(count, [&](const auto& access, int64_t i) HWY_ATTR {
-    const auto g = hn::Mul(grad_scale, access.load(grad + i));
-    const auto m = hn::MulAdd(keep1, access.load(exp_avg + i), hn::Mul(take1, g));
-    const auto v = hn::MulAdd(keep2, access.load(exp_avg_sq + i), hn::Mul(take2, hn::Mul(g, g)));
-    const auto denominator = hn::Add(hn::Div(hn::Sqrt(v), root_correction), epsilon);
-    const auto decayed = hn::Mul(decay, access.load(param + i));
-    access.store(m, exp_avg + i);
-    access.store(v, exp_avg_sq + i);
-    access.store(hn::NegMulAdd(step_size, hn::Div(m, denominator), decayed), param + i);
+    auto vector = load_vector(access, range, i);
+    vector.step(factors, access.load(grad + i));
+    store_vector(vector, access, range, i);
+  });
+}
+
+/// Whether no step of a size up to `limit`·|param|/|exp_avg| changes a weight: a quotient is at most
+/// |exp_avg|/ε.
+HWY_INLINE bool is_settled(const AdamWVector& vector, VF limit) {
+  const DF d;
+  return hn::AllTrue(d, hn::Le(hn::Abs(vector.exp_avg), hn::Mul(limit, hn::Abs(vector.param))));
+}
+
+/// @param limit as is_settled() takes it; negative: weights change in every step.
+void adamw_skipped_row(std::span<const AdamWFactors> steps, const AdamWRows& rows, int64_t row, float limit) {
+  constexpr size_t kStepsBetweenTests = 16;
+  const auto limits = hn::Set(DF(), limit);
+  const auto zero = hn::Zero(DF());
+  for_each_vector(rows.width, [&](const auto& access, int64_t column) HWY_ATTR {
+    auto vector = load_vector(access, rows, row * rows.width + column);
+    size_t i = 0;
+    for (; i < steps.size(); ++i) {
+      if (i % kStepsBetweenTests == 0 && is_settled(vector, limits)) break;
+      vector.step(steps[i], zero);
+    }
+    for (; i < steps.size(); ++i) vector.update_moments(steps[i], zero);
+    store_vector(vector, access, rows, row * rows.width + column);
   });
 }
 
@@ -39,6 +88,33 @@ HWY_AFTER_NAMESPACE();
 namespace vcas::ops::kernels {
 
 HWY_EXPORT(adamw_range);
+HWY_EXPORT(adamw_skipped_row);
+
+namespace {
+
+/// body(i) for every listed row, some rows a task.
+template <class Body>
+void for_each_row(const AdamWRows& rows, const Body& body) {
+  constexpr int64_t kRows = 8;
+  const auto count = static_cast<int64_t>(rows.rows.size());
+  parallel_tasks((count + kRows - 1) / kRows, [&](int64_t block, int) {
+    for (int64_t i = block * kRows; i < std::min(count, (block + 1) * kRows); ++i) body(i);
+  });
+}
+
+/// |exp_avg| ≤ limit·|param| makes every step's change less than a quarter of param's last place.
+float settled_limit(std::span<const AdamWFactors> steps) {
+  float largest_step = 0;
+  for (const AdamWFactors& step : steps) {
+    if (step.decay != 1) return -1;
+    largest_step = std::max(largest_step, step.step_size);
+  }
+  if (!(steps.front().epsilon > 0)) return -1;
+  // A learning rate of 0 changes nothing at all.
+  return largest_step > 0 ? 0x1p-27f * steps.front().epsilon / largest_step : 0;
+}
+
+}  // namespace
 
 void adamw_step(const AdamWOptions& options, int64_t count, float* param, const float* grad, float* exp_avg,
                 float* exp_avg_sq) {
@@ -46,8 +122,26 @@ void adamw_step(const AdamWOptions& options, int64_t count, float* param, const 
   const AdamWFactors factors(options);
   parallel_tasks((count + kBlock - 1) / kBlock, [&](int64_t block, int) {
     const int64_t first = block * kBlock, length = std::min(kBlock, count - first);
-    HWY_DYNAMIC_DISPATCH(adamw_range)
-    (factors, length, param + first, grad + first, exp_avg + first, exp_avg_sq + first);
+    const AdamWRows range{{}, length, param + first, exp_avg + first, exp_avg_sq + first};
+    HWY_DYNAMIC_DISPATCH(adamw_range)(factors, length, range, grad + first);
+  });
+}
+
+void adamw_skipped_steps(std::span<const AdamWFactors> steps, const AdamWRows& rows) {
+  if (steps.empty()) return;
+  const float limit = settled_limit(steps);
+  for_each_row(rows, [&](int64_t i) {
+    const auto& [row, first_step] = rows.rows[static_cast<size_t>(i)];
+    const auto skipped = steps.subspan(static_cast<size_t>(first_step));
+    HWY_DYNAMIC_DISPATCH(adamw_skipped_row)(skipped, rows, row, limit);
+  });
+}
+
+void adamw_row_step(const AdamWFactors& step, const AdamWRows& rows, const float* grad) {
+  for_each_row(rows, [&](int64_t i) {
+    const int64_t place = rows.rows[static_cast<size_t>(i)].row * rows.width;
+    const AdamWRows range{{}, rows.width, rows.param + place, rows.exp_avg + place, rows.exp_avg_sq + place};
+    HWY_DYNAMIC_DISPATCH(adamw_range)(step, rows.width, range, grad + i * rows.width);
   });
 }
 

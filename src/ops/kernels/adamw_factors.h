@@ -1,12 +1,22 @@
 #pragma once
 
 #include <cmath>
-
-#include "ops/kernels/adamw.h"
+#include <cstdint>
 
 namespace vcas::ops::kernels {
 
-/// The numbers of one step, worked out in float64 as torch.optim.AdamW does.
+/// Numbers of one AdamW step, as torch.optim.AdamW defines them (decoupled weight decay, bias correction).
+struct AdamWOptions {
+  double learning_rate = 5e-5;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double weight_decay = 0.0;
+  int64_t step = 1;         ///< of this update, from 1
+  double grad_scale = 1.0;  ///< the gradient is multiplied by it on reading: clipping, unscaling
+};
+
+/// The factors of one step, worked out in float64 as torch.optim.AdamW does.
 struct AdamWFactors {
   explicit AdamWFactors(const AdamWOptions& options)
       : grad_scale(static_cast<float>(options.grad_scale)),
@@ -25,4 +35,5 @@ struct AdamWFactors {
   float step_size;        ///< lr/(1-β1^step)
   float root_correction;  ///< sqrt(1-β2^step)
 };
+
 }  // namespace vcas::ops::kernels

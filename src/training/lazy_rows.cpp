@@ -1,0 +1,75 @@
+#include "lazy_rows.h"
+
+#include <c10/util/Exception.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace vcas::training {
+namespace {
+
+using ops::kernels::AdamWRow;
+
+/// Steps after which all rows are caught up, so that the list of steps stays short.
+constexpr size_t kMostSteps = 4096;
+
+std::span<const int64_t> values_of(const at::Tensor& rows) {
+  TORCH_CHECK(rows.is_cpu() && rows.scalar_type() == at::kLong && rows.is_contiguous(),
+              "AdamW: expected rows as int64 on the CPU, got ", rows.scalar_type(), " on ", rows.device());
+  return {rows.const_data_ptr<int64_t>(), static_cast<size_t>(rows.numel())};
+}
+
+}  // namespace
+
+LazyRows::LazyRows(AdamWTensors tensors)
+    : tensors_(std::move(tensors)), steps_had_(static_cast<size_t>(tensors_.param.size(0)), 0) {}
+
+void LazyRows::catch_up(const at::Tensor& rows) {
+  std::vector<AdamWRow> behind;
+  for (const int64_t row : values_of(rows)) {
+    TORCH_CHECK(row >= 0 && row < tensors_.param.size(0), "AdamW: expected rows below ",
+                tensors_.param.size(0), ", got ", row);
+    if (const auto late = take_behind(row)) behind.push_back(*late);
+  }
+  ops::kernels::adamw_skipped_steps(steps_, rows_of(behind));
+}
+
+void LazyRows::catch_up_all() {
+  std::vector<AdamWRow> behind;
+  for (int64_t row = 0; row < tensors_.param.size(0); ++row) {
+    if (const auto late = take_behind(row)) behind.push_back(*late);
+  }
+  ops::kernels::adamw_skipped_steps(steps_, rows_of(behind));
+  std::fill(steps_had_.begin(), steps_had_.end(), 0);
+  steps_.clear();
+}
+
+void LazyRows::step(const ops::kernels::AdamWOptions& options, const at::Tensor& gradient) {
+  if (steps_.size() >= kMostSteps) catch_up_all();
+  const auto now = static_cast<int64_t>(steps_.size());
+  steps_.emplace_back(options);
+  std::vector<AdamWRow> rows;
+  for (const int64_t row : values_of(gradient.indices().view(-1))) {
+    TORCH_CHECK(steps_had_[static_cast<size_t>(row)] == now, "AdamW: expected row ", row,
+                " to be caught up before it was read, got one that is ",
+                now - steps_had_[static_cast<size_t>(row)], " steps behind");
+    steps_had_[static_cast<size_t>(row)] = now + 1;
+    rows.push_back({row, now});
+  }
+  const at::Tensor values = gradient.values().contiguous();
+  ops::kernels::adamw_row_step(steps_.back(), rows_of(rows), values.const_data_ptr<float>());
+}
+
+std::optional<AdamWRow> LazyRows::take_behind(int64_t row) {
+  const int64_t had =
+      std::exchange(steps_had_[static_cast<size_t>(row)], static_cast<int64_t>(steps_.size()));
+  if (had == static_cast<int64_t>(steps_.size())) return std::nullopt;
+  return AdamWRow{row, had};
+}
+
+ops::kernels::AdamWRows LazyRows::rows_of(std::span<const AdamWRow> rows) const {
+  return {rows, tensors_.param.size(1), tensors_.param.mutable_data_ptr<float>(),
+          tensors_.exp_avg.mutable_data_ptr<float>(), tensors_.exp_avg_sq.mutable_data_ptr<float>()};
+}
+
+}  // namespace vcas::training

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "ops/kernels/adamw.h"
+
+namespace vcas::training {
+
+/// A parameter with its moments, [rows, width] float32 on the CPU, all contiguous.
+struct AdamWTensors {
+  at::Tensor param, exp_avg, exp_avg_sq;
+};
+
+/// AdamW of a parameter of whose rows a step touches few: a row that has no gradient is left behind, and
+/// given the steps that it missed, one by one, before it is read or gets a gradient. So the weights have the
+/// bits of the dense optimizer.
+class LazyRows {
+ public:
+  explicit LazyRows(AdamWTensors tensors);
+
+  /// Gives these rows all steps so far. @param rows [*] int64, repeated or not.
+  void catch_up(const at::Tensor& rows);
+  void catch_up_all();
+
+  /// A step of the rows that have a gradient, which must be caught up, and one missed by all others.
+  /// @param gradient coalesced sparse COO, [rows, width].
+  /// @throws c10::Error naming a row that was not caught up, and so was read before its update.
+  void step(const ops::kernels::AdamWOptions& options, const at::Tensor& gradient);
+
+ private:
+  /// Of one row, when it has not had all steps. Marks it as having had them.
+  std::optional<ops::kernels::AdamWRow> take_behind(int64_t row);
+  ops::kernels::AdamWRows rows_of(std::span<const ops::kernels::AdamWRow> rows) const;
+
+  AdamWTensors tensors_;
+  std::vector<ops::kernels::AdamWFactors> steps_;  ///< since all rows had all steps
+  std::vector<int64_t> steps_had_;                 ///< by row, of steps_
+};
+
+}  // namespace vcas::training
