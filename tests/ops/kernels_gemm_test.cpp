@@ -181,17 +181,5 @@ TEST(PackedWeight, ServesSeveralProducts) {
   }
 }
 
-TEST(Workspace, BuffersGrowAndAreAligned) {
-  GrowingBuffer buffer;
-  for (const int64_t count : {1, 100, 50, 3 << 20}) {
-    float* memory = buffer.floats(count);
-    EXPECT_EQ(reinterpret_cast<uintptr_t>(memory) % 64, 0u);
-    memory[0] = 1.0f;
-    memory[count - 1] = 2.0f;
-  }
-  float* kept = buffer.floats(10);
-  EXPECT_EQ(buffer.floats(3 << 20), kept) << "a smaller request must not shrink the buffer";
-}
-
 }  // namespace
 }  // namespace vcas::ops::kernels

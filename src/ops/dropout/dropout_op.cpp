@@ -1,10 +1,10 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/ops/arange.h>
-#include <ATen/ops/empty_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "ops/kernels/dropout.h"
+#include "ops/kernels/pooled_tensor.h"
 #include "vcas/ops/dropout.h"
 
 namespace vcas::ops {
@@ -24,13 +24,13 @@ at::Tensor apply_mask(const at::Tensor& x, const at::Tensor& rng, sampling::Site
     return x * dropout_mask(rows, x.size(1), rng, site, p, x);
   }
   const auto input = x.contiguous();
-  auto output = at::empty_like(input);
-  kernels::Workspace workspace;
+  auto output = kernels::pooled_empty(input.sizes(), at::kFloat);
+  const auto workspace = kernels::lease_workspace();
   kernels::DropoutForward args;
   args.input = {input.const_data_ptr<float>(), x.size(1), nullptr, nullptr};
   args.mask = kernels::DropoutMask(read_rng(rng, site), p);
   args.output = output.mutable_data_ptr<float>();
-  kernels::dropout_forward(args, x.size(0), x.size(1), workspace);
+  kernels::dropout_forward(args, x.size(0), x.size(1), *workspace);
   return output;
 }
 

@@ -1,8 +1,4 @@
-#include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/zeros.h>
-#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 #include <array>
@@ -14,6 +10,7 @@
 #include "ops/kernels/gelu.h"
 #include "ops/kernels/gemm.h"
 #include "ops/kernels/layer_norm.h"
+#include "ops/kernels/pooled_tensor.h"
 #include "ops/kernels/reductions.h"
 #include "ops/linear/sampled_weight.h"
 #include "saved_activations.h"
@@ -43,7 +40,7 @@ class CpuBackward {
       : a_(arguments), s_(SavedActivations::from_list(saved)), request_(request), kept_(kept) {
     result_.parameters.resize(kEncoderParameters);
     if (request.row_scores)
-      result_.stats.row_scores = at::zeros({kEncoderLinears, a_.rows()}, a_.x.options().dtype(at::kDouble));
+      result_.stats.row_scores = kernels::pooled_zeros({kEncoderLinears, a_.rows()}, at::kDouble);
   }
 
   EncoderLayerGradients run(const at::Tensor& gradient) {
@@ -67,7 +64,7 @@ class CpuBackward {
 
   const float* parameter(size_t index) const { return a_.parameters[index].const_data_ptr<float>(); }
   at::Tensor compact(int64_t rows, int64_t columns) const {
-    return at::empty({rows, columns}, a_.x.options());
+    return kernels::pooled_empty({rows, columns}, at::kFloat);
   }
   RowView rows_of(const at::Tensor& matrix) const {
     return {matrix.const_data_ptr<float>(), matrix.size(1), nullptr, nullptr};
@@ -80,7 +77,7 @@ class CpuBackward {
   /// A new gradient for a parameter of `size` values, or null when none is wanted.
   float* parameter_gradient(size_t index) {
     if (!request_.parameters[index]) return nullptr;
-    result_.parameters[index] = at::empty_like(a_.parameters[index]);
+    result_.parameters[index] = kernels::pooled_empty(a_.parameters[index].sizes(), at::kFloat);
     return result_.parameters[index].mutable_data_ptr<float>();
   }
 
@@ -100,7 +97,7 @@ class CpuBackward {
     kernels::DropoutForward copy;
     copy.input = arriving;
     copy.output = residual.mutable_data_ptr<float>();
-    kernels::dropout_forward(copy, kept_.query_count(), a_.hidden(), workspace_);
+    kernels::dropout_forward(copy, kept_.query_count(), a_.hidden(), *workspace_);
     auto normed = compact(kept_.query_count(), a_.hidden());
     feed_forward(rows_of(residual), normed, /*accumulate=*/false);
     return layer_norm(rows_of(normed), s_.attention_sum, kept_.query_rows(), s_.output_norm_mean,
@@ -113,13 +110,13 @@ class CpuBackward {
     weight_gradient(EncoderLinear::output, fed, s_.activated, kept_.query_rows(), s_.activated_norm);
     CompactGradient activated{compact(kept_.query_count(), a_.intermediate()), kept_.query_norms()};
     kernels::matmul_nn(fed.view(), kept_.query_count(), a_.hidden(), a_.intermediate(),
-                       parameter(kOutputWeight), activated.data(), a_.intermediate(), false, workspace_);
+                       parameter(kOutputWeight), activated.data(), a_.intermediate(), false, *workspace_);
     gelu(activated);
     weight_gradient(EncoderLinear::intermediate, activated, s_.feed_forward_input, kept_.query_rows(),
                     s_.feed_forward_input_norm);
     kernels::matmul_nn(activated.view(), kept_.query_count(), a_.intermediate(), a_.hidden(),
                        parameter(kIntermediateWeight), input.mutable_data_ptr<float>(), a_.hidden(),
-                       accumulate, workspace_);
+                       accumulate, *workspace_);
   }
 
   void gelu(CompactGradient& activated) {
@@ -130,7 +127,7 @@ class CpuBackward {
     args.grad = activated.data();
     args.row_norms = activated.row_norms.data();
     args.column_sums = parameter_gradient(kIntermediateBias);
-    kernels::gelu_backward(args, kept_.query_count(), a_.intermediate(), workspace_);
+    kernels::gelu_backward(args, kept_.query_count(), a_.intermediate(), *workspace_);
   }
 
   CompactGradient through_dropout(const RowView& arriving, Site site, size_t bias) {
@@ -142,7 +139,7 @@ class CpuBackward {
     args.grad_input = gradient.data();
     args.row_norms = gradient.row_norms.data();
     args.column_sums = parameter_gradient(bias);
-    kernels::dropout_backward(args, kept_.query_count(), a_.hidden(), workspace_);
+    kernels::dropout_backward(args, kept_.query_count(), a_.hidden(), *workspace_);
     return gradient;
   }
 
@@ -162,7 +159,7 @@ class CpuBackward {
     args.grad_input = result.mutable_data_ptr<float>();
     args.grad_gamma = parameter_gradient(weight);
     args.grad_beta = parameter_gradient(weight + 1);
-    kernels::layer_norm_backward(args, count, a_.hidden(), workspace_);
+    kernels::layer_norm_backward(args, count, a_.hidden(), *workspace_);
     return result;
   }
 
@@ -170,7 +167,7 @@ class CpuBackward {
     auto context = compact(kept_.query_count(), a_.hidden());
     kernels::matmul_nn(attended.view(), kept_.query_count(), a_.hidden(), a_.hidden(),
                        parameter(kAttentionOutputWeight), context.mutable_data_ptr<float>(), a_.hidden(),
-                       false, workspace_);
+                       false, *workspace_);
     AttentionGradients g{{compact(kept_.query_count(), a_.hidden()), kept_.query_norms()},
                          {compact(kept_.count(), a_.hidden()), kept_.norms()},
                          {compact(kept_.count(), a_.hidden()), kept_.norms()}};
@@ -198,12 +195,12 @@ class CpuBackward {
     args.grad_k = g.key.data();
     args.grad_v = g.value.data();
     args.grad_kv_stride = a_.hidden();
-    kernels::attention_backward(shape, args, workspace_);
+    kernels::attention_backward(shape, args, *workspace_);
   }
 
   void finish_projection(EncoderLinear which, CompactGradient& gradient, size_t bias) {
     kernels::reduce_rows(gradient.view(), gradient.value.size(0), a_.hidden(), gradient.row_norms.data(),
-                         parameter_gradient(bias), workspace_);
+                         parameter_gradient(bias), *workspace_);
     const bool all_rows = runs_on_all_rows(a_.options.first_row_only, static_cast<int64_t>(which));
     weight_gradient(which, gradient, s_.attention_input, all_rows ? kept_.rows() : kept_.query_source_rows(),
                     {});
@@ -226,7 +223,7 @@ class CpuBackward {
     sampled.output_size = gradient.value.size(1);
     sampled.input_size = input.size(1);
     sampled.want_scores = request_.row_scores;
-    const auto outcome = sample_weight_gradient(sampled, workspace_);
+    const auto outcome = sample_weight_gradient(sampled, *workspace_);
     weight_rows_[index] = static_cast<double>(outcome.rows);
     if (!request_.row_scores) return;
     const auto& home = runs_on_all_rows(a_.options.first_row_only, index) ? kept_.rows() : kept_.query_rows();
@@ -256,7 +253,7 @@ class CpuBackward {
   void project_back(const CompactGradient& gradient, size_t weight, const at::Tensor& result,
                     bool accumulate) {
     kernels::matmul_nn(gradient.view(), gradient.value.size(0), a_.hidden(), a_.hidden(), parameter(weight),
-                       result.mutable_data_ptr<float>(), a_.hidden(), accumulate, workspace_);
+                       result.mutable_data_ptr<float>(), a_.hidden(), accumulate, *workspace_);
   }
 
   void add_to_first_rows(const at::Tensor& queries, const at::Tensor& all) const {
@@ -269,7 +266,7 @@ class CpuBackward {
 
   at::Tensor scatter(const at::Tensor& all) const {
     if (kept_.is_everything()) return all;
-    auto dense = at::zeros_like(a_.x);
+    auto dense = kernels::pooled_zeros(a_.x.sizes(), at::kFloat);
     const auto& rows = kept_.rows();
     const float* from = all.const_data_ptr<float>();
     float* to = dense.mutable_data_ptr<float>();
@@ -292,27 +289,27 @@ class CpuBackward {
   const KeptRows& kept_;
   EncoderLayerGradients result_;
   std::array<double, kEncoderLinears> weight_rows_{};
-  kernels::Workspace workspace_;
+  const kernels::WorkspaceLease workspace_ = kernels::lease_workspace();
 };
 
 /// ‖G_l[i]‖ of every sample, from the gradient that arrives. @return [N] float64.
 at::Tensor norms_of_samples(const at::Tensor& gradient, const EncoderLayerArguments& a) {
-  kernels::Workspace workspace;
-  auto row_norms = at::empty({gradient.size(0)}, gradient.options().dtype(at::kDouble));
+  const auto workspace = kernels::lease_workspace();
+  auto row_norms = kernels::pooled_empty({gradient.size(0)}, at::kDouble);
   kernels::reduce_rows({gradient.const_data_ptr<float>(), a.hidden(), nullptr, nullptr}, gradient.size(0),
-                       a.hidden(), row_norms.mutable_data_ptr<double>(), nullptr, workspace);
+                       a.hidden(), row_norms.mutable_data_ptr<double>(), nullptr, *workspace);
   return a.options.first_row_only ? row_norms : sampling::sample_norms(row_norms, a.offsets);
 }
 
 /// A bernoulli draw may keep no sample at all: every gradient is zero then.
 EncoderLayerGradients nothing_kept(const EncoderLayerArguments& a, const EncoderLayerRequest& request) {
-  const auto doubles = a.x.options().dtype(at::kDouble);
   EncoderLayerGradients result;
-  result.input = at::zeros_like(a.x);
+  result.input = kernels::pooled_zeros(a.x.sizes(), at::kFloat);
   for (size_t i = 0; i < kEncoderParameters; ++i)
-    result.parameters.push_back(request.parameters[i] ? at::zeros_like(a.parameters[i]) : at::Tensor());
-  result.stats.row_scores = at::zeros({kEncoderLinears, a.rows()}, doubles);
-  result.stats.flops = at::zeros({1}, doubles);
+    result.parameters.push_back(
+        request.parameters[i] ? kernels::pooled_zeros(a.parameters[i].sizes(), at::kFloat) : at::Tensor());
+  result.stats.row_scores = kernels::pooled_zeros({kEncoderLinears, a.rows()}, at::kDouble);
+  result.stats.flops = kernels::pooled_zeros({1}, at::kDouble);
   return result;
 }
 

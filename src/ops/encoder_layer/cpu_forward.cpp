@@ -1,5 +1,3 @@
-#include <ATen/ops/empty.h>
-
 #include <algorithm>
 
 #include "arguments.h"
@@ -7,6 +5,7 @@
 #include "ops/kernels/gelu.h"
 #include "ops/kernels/gemm.h"
 #include "ops/kernels/layer_norm.h"
+#include "ops/kernels/pooled_tensor.h"
 #include "saved_activations.h"
 
 namespace vcas::ops {
@@ -47,17 +46,17 @@ class CpuForward {
   }
   const float* parameter(size_t index) const { return a_.parameters[index].const_data_ptr<float>(); }
   at::Tensor matrix(int64_t rows, int64_t columns) const {
-    return at::empty({rows, columns}, a_.x.options());
+    return kernels::pooled_empty({rows, columns}, at::kFloat);
   }
   at::Tensor vector(int64_t rows, at::ScalarType type = at::kFloat) const {
-    return at::empty({rows}, a_.x.options().dtype(type));
+    return kernels::pooled_empty({rows}, type);
   }
 
   at::Tensor linear(const at::Tensor& input, const int64_t* index, int64_t rows, size_t weight) {
     const auto& w = a_.parameters[weight];
     auto output = matrix(rows, w.size(0));
     kernels::matmul_nt(view(input, index), rows, w.size(0), w.size(1), parameter(weight),
-                       parameter(weight + 1), output.mutable_data_ptr<float>(), w.size(0), workspace_);
+                       parameter(weight + 1), output.mutable_data_ptr<float>(), w.size(0), *workspace_);
     return output;
   }
 
@@ -80,7 +79,7 @@ class CpuForward {
     auto output = matrix(a_.rows(), a_.hidden());
     args.input = view(a_.x);
     args.output = output.mutable_data_ptr<float>();
-    kernels::layer_norm_forward(args, a_.rows(), a_.hidden(), workspace_);
+    kernels::layer_norm_forward(args, a_.rows(), a_.hidden(), *workspace_);
     return output;
   }
 
@@ -92,7 +91,7 @@ class CpuForward {
                                           saved_.key.const_data_ptr<float>(),
                                           saved_.value.const_data_ptr<float>(), a_.hidden()};
     kernels::attention_forward(shape, inputs, saved_.context.mutable_data_ptr<float>(), a_.hidden(),
-                               saved_.logsumexp.mutable_data_ptr<float>(), workspace_);
+                               saved_.logsumexp.mutable_data_ptr<float>(), *workspace_);
   }
 
   /// sum = x + dropout(attended), then the LayerNorm that feeds the feed-forward part: the attention part's
@@ -113,7 +112,7 @@ class CpuForward {
     args.sum = saved_.attention_sum.mutable_data_ptr<float>();
     args.output = saved_.feed_forward_input.mutable_data_ptr<float>();
     args.output_norms = saved_.feed_forward_input_norm.mutable_data_ptr<double>();
-    kernels::layer_norm_forward(args, a_.output_rows(), a_.hidden(), workspace_);
+    kernels::layer_norm_forward(args, a_.output_rows(), a_.hidden(), *workspace_);
   }
 
   void activate() {
@@ -122,7 +121,7 @@ class CpuForward {
     kernels::gelu_forward(a_.options.tanh_gelu ? kernels::GeluKind::tanh : kernels::GeluKind::erf,
                           view(saved_.intermediate), saved_.activated.mutable_data_ptr<float>(),
                           saved_.activated_norm.mutable_data_ptr<double>(), a_.output_rows(),
-                          a_.intermediate(), workspace_);
+                          a_.intermediate(), *workspace_);
   }
 
   /// Post-norm: norm(feed_forward_input + dropout(fed)).
@@ -137,7 +136,7 @@ class CpuForward {
     args.mask_rows = query_index();
     args.sum = saved_.output_sum.mutable_data_ptr<float>();
     args.output = output.mutable_data_ptr<float>();
-    kernels::layer_norm_forward(args, a_.output_rows(), a_.hidden(), workspace_);
+    kernels::layer_norm_forward(args, a_.output_rows(), a_.hidden(), *workspace_);
     return output;
   }
 
@@ -148,13 +147,13 @@ class CpuForward {
     args.mask = dropout_of(a_, Site::feed_forward_dropout, a_.options.hidden_dropout);
     args.mask_rows = query_index();
     args.output = fed.mutable_data_ptr<float>();
-    kernels::dropout_forward(args, a_.output_rows(), a_.hidden(), workspace_);
+    kernels::dropout_forward(args, a_.output_rows(), a_.hidden(), *workspace_);
     return fed.add_(saved_.attention_sum);
   }
 
   const EncoderLayerArguments& a_;
   SavedActivations saved_;
-  kernels::Workspace workspace_;
+  const kernels::WorkspaceLease workspace_ = kernels::lease_workspace();
 };
 
 bool is_plain_float(const at::Tensor& t) {

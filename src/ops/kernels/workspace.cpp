@@ -1,49 +1,62 @@
 #include "ops/kernels/workspace.h"
 
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
-
 #include <algorithm>
-#include <cstdlib>
-#include <new>
+#include <mutex>
+#include <utility>
 
 namespace vcas::ops::kernels {
 namespace {
 
-constexpr size_t kCacheLine = 64;
-constexpr size_t kHugePage = size_t{2} << 20;
+/// Workspaces that nobody leases. Never destroyed: another thread may return one while the process ends.
+class IdleWorkspaces {
+ public:
+  WorkspaceLease lease() {
+    const std::lock_guard lock(mutex_);
+    if (idle_.empty()) {
+      // Room for every workspace, so that returning one cannot fail.
+      idle_.reserve(++created_);
+      return WorkspaceLease(new Workspace);
+    }
+    // The one returned last: the processor's caches may still hold it.
+    WorkspaceLease leased(idle_.back().release());
+    idle_.pop_back();
+    return leased;
+  }
 
-size_t round_up(size_t size, size_t multiple) { return (size + multiple - 1) / multiple * multiple; }
+  void take_back(Workspace* workspace) {
+    const std::lock_guard lock(mutex_);
+    idle_.emplace_back(workspace);
+  }
 
-void* allocate(size_t size, size_t alignment) {
-  void* memory = std::aligned_alloc(alignment, size);
-  if (!memory) throw std::bad_alloc();
-#ifdef __linux__
-  // Advice only: a kernel without huge pages serves small ones.
-  if (alignment == kHugePage) madvise(memory, size, MADV_HUGEPAGE);
-#endif
-  return memory;
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Workspace>> idle_;
+  size_t created_ = 0;
+};
+
+IdleWorkspaces& idle_workspaces() {
+  static auto* const workspaces = new IdleWorkspaces;
+  return *workspaces;
 }
 
 }  // namespace
 
-void GrowingBuffer::Free::operator()(void* memory) const { std::free(memory); }
-
 void* GrowingBuffer::bytes(size_t size) {
   if (size <= capacity_) return memory_.get();
   const size_t wanted = std::max(size, capacity_ + capacity_ / 2);
-  const size_t alignment = wanted >= kHugePage ? kHugePage : kCacheLine;
   memory_.reset();
   capacity_ = 0;
-  const size_t capacity = round_up(wanted, alignment);
-  memory_.reset(allocate(capacity, alignment));
-  capacity_ = capacity;
+  memory_ = allocate_aligned(wanted);
+  capacity_ = wanted;
   return memory_.get();
 }
 
 void Workspace::reserve_threads(int threads) {
   if (threads_.size() < static_cast<size_t>(threads)) threads_.resize(static_cast<size_t>(threads));
 }
+
+void ReturnWorkspace::operator()(Workspace* workspace) const { idle_workspaces().take_back(workspace); }
+
+WorkspaceLease lease_workspace() { return idle_workspaces().lease(); }
 
 }  // namespace vcas::ops::kernels

@@ -5,6 +5,8 @@
 #include <memory>
 #include <vector>
 
+#include "ops/kernels/aligned_memory.h"
+
 namespace vcas::ops::kernels {
 
 /// Uninitialised memory that grows and never shrinks, aligned to 64 bytes. Growing discards the contents.
@@ -21,12 +23,9 @@ class GrowingBuffer {
   }
 
  private:
-  struct Free {
-    void operator()(void* memory) const;
-  };
   void* bytes(size_t size);
 
-  std::unique_ptr<void, Free> memory_;
+  AlignedMemory memory_;
   size_t capacity_ = 0;
 };
 
@@ -44,5 +43,14 @@ class Workspace {
   std::vector<GrowingBuffer> threads_;
   GrowingBuffer shared_;
 };
+
+struct ReturnWorkspace {
+  void operator()(Workspace* workspace) const;
+};
+using WorkspaceLease = std::unique_ptr<Workspace, ReturnWorkspace>;
+
+/// A workspace for one operator's kernels, with the buffers that an earlier one left grown. Any thread may
+/// call; there are never more workspaces than were leased at once, and they live as long as the process.
+WorkspaceLease lease_workspace();
 
 }  // namespace vcas::ops::kernels
