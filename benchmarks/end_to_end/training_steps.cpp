@@ -1,9 +1,10 @@
 // training_steps: trains as `vcas train` does and takes its steps when told to, so that a driver can
 // interleave several programs on one machine. training_steps.py is its client.
-//   In:  a line a request: "steps 10", or "seconds 30": steps until that time has passed, at least one.
-//   Out: a JSON line when ready, a JSON line a step, an empty line after each request. It ends with its
-//   input, and
-//        answers a request with fewer steps when the run is over.
+//   In:  a line a request: "steps 10", or "seconds 30": steps until that time has passed, at least one; or
+//        "evaluate": the held-out glosses of wordnet-nouns.
+//   Out: a JSON line when ready, a JSON line a step or an evaluation, an empty line after each request. It
+//   ends
+//        with its input, and answers a request with fewer steps when the run is over.
 #include <ATen/Parallel.h>
 
 #include <CLI/CLI.hpp>
@@ -57,13 +58,24 @@ void add_flags(CLI::App& app, Options& options) {
   app.add_option("--max_steps", options.train.max_steps, "steps of the run; -1: num_train_epochs");
   app.add_option("--num_train_epochs", options.train.num_train_epochs, "epochs of the run");
   app.add_option("--per_device_train_batch_size", options.train.per_device_train_batch_size, "texts a step");
+  app.add_option("--learning_rate", options.train.learning_rate, "AdamW's highest");
   app.add_option("--seed", options.train.seed, "of head, order, dropout and draws");
 }
 
-data::TextDataset read_texts(const Options& options) {
-  auto texts = options.train_file.empty() ? data::read_wordnet_nouns().train
-                                          : data::read_training_file(options.train_file, {});
-  if (options.max_train_samples) texts.keep_first(*options.max_train_samples);
+struct Texts {
+  data::TextDataset train;
+  std::optional<data::TextDataset> validation;
+};
+
+Texts read_texts(const Options& options) {
+  Texts texts;
+  if (options.train_file.empty()) {
+    auto split = data::read_wordnet_nouns();
+    texts = {std::move(split.train), std::move(split.validation)};
+  } else {
+    texts.train = data::read_training_file(options.train_file, {});
+  }
+  if (options.max_train_samples) texts.train.keep_first(*options.max_train_samples);
   return texts;
 }
 
@@ -78,7 +90,8 @@ class SteppedRun {
  public:
   SteppedRun(const Options& options, training::Task& task, training::Method& method,
              const data::TokenizedTexts& texts)
-      : trainer_(options.train, task, method),
+      : task_(task),
+        trainer_(options.train, task, method),
         order_(texts.lengths(), {options.train.seed, options.train.per_device_train_batch_size, 0}) {}
 
   int64_t total_steps() const { return trainer_.total_steps(); }
@@ -96,18 +109,31 @@ class SteppedRun {
             {"examples", examples}};
   }
 
+  nlohmann::json evaluate() {
+    trainer_.finish_updates();
+    const auto evaluation = task_.evaluate();
+    if (!evaluation) throw std::invalid_argument("expected held-out texts to evaluate on, got none");
+    return {
+        {"examples", evaluation->examples}, {"loss", evaluation->loss}, {"accuracy", evaluation->accuracy}};
+  }
+
  private:
+  training::Task& task_;
   training::Trainer trainer_;
   data::TrainingOrder order_;
   data::OrderPosition position_;
 };
 
 void answer(SteppedRun& run, const std::string& request) {
+  if (request == "evaluate") {
+    std::cout << run.evaluate() << '\n' << std::endl;
+    return;
+  }
   std::istringstream words(request);
   std::string unit;
   double amount = 0;
   if (!(words >> unit >> amount) || (unit != "steps" && unit != "seconds") || amount <= 0) {
-    throw std::invalid_argument("expected 'steps N' or 'seconds S', got '" + request + "'");
+    throw std::invalid_argument("expected 'steps N', 'seconds S' or 'evaluate', got '" + request + "'");
   }
   double done = 0;
   while (done < amount && !run.is_over()) {
@@ -122,13 +148,19 @@ void serve(const Options& options) {
   at::set_num_threads(options.threads);
   const auto directory = training::read_text_model_directory(options.model_name_or_path);
   const auto dataset = read_texts(options);
-  const auto model = training::load_text_classifier(directory, dataset.label_names, options.train.seed,
+  const auto model = training::load_text_classifier(directory, dataset.train.label_names, options.train.seed,
                                                     /*require_head=*/false);
-  const data::TokenizedTexts texts(dataset, directory.tokenizer, options.max_seq_length, options.threads);
+  const auto tokenize = [&](const data::TextDataset& chosen) {
+    return data::TokenizedTexts(chosen, directory.tokenizer, options.max_seq_length, options.threads);
+  };
+  const auto texts = tokenize(dataset.train);
+  std::optional<data::TokenizedTexts> validation;
+  if (dataset.validation) validation = tokenize(*dataset.validation);
   training::TextBatching batching;
   batching.seed = options.train.seed;
   batching.train_batch_size = options.train.per_device_train_batch_size;
-  training::TextClassificationTask task(*model, texts, std::nullopt, batching,
+  batching.eval_batch_size = 64;
+  training::TextClassificationTask task(*model, texts, std::move(validation), batching,
                                         [](const std::filesystem::path&) {});
   const auto method = make_method(options, task);
   SteppedRun run(options, task, *method, texts);

@@ -36,11 +36,8 @@ bool is_float_array(const at::Tensor& tensor) {
   return tensor.is_cpu() && tensor.scalar_type() == at::kFloat && tensor.is_contiguous();
 }
 
-double sum_of_squares(const at::Tensor& tensor, ops::kernels::Workspace& workspace) {
-  if (tensor.is_sparse()) return sum_of_squares(tensor.coalesce().values(), workspace);
-  if (is_float_array(tensor)) {
-    return ops::kernels::sum_of_squares(tensor.const_data_ptr<float>(), tensor.numel(), workspace);
-  }
+/// For tensors that the kernel does not take.
+double plain_sum_of_squares(const at::Tensor& tensor) {
   const double norm =
       at::linalg_vector_norm(tensor, 2, std::nullopt, /*keepdim=*/false, at::kDouble).item<double>();
   return norm * norm;
@@ -77,15 +74,27 @@ void AdamW::step(const std::vector<at::Tensor>& gradients, double learning_rate,
               " gradients, got ", gradients.size());
   const c10::AutoGradMode no_grad(false);
   ++steps_;
+  std::vector<ops::kernels::AdamWArrays> arrays;
+  std::vector<at::Tensor> kept_alive;
   for (size_t i = 0; i < parameters_.size(); ++i) {
     const auto options = options_of_step(i, learning_rate, gradient_scale);
     if (lazy_rows_[i] && gradients[i].is_sparse()) {
       lazy_rows_[i]->step(options, gradients[i]);
-    } else {
-      if (lazy_rows_[i]) lazy_rows_[i]->catch_up_all();
-      dense_step(i, options, gradients[i].is_sparse() ? gradients[i].to_dense() : gradients[i]);
+      continue;
     }
+    if (lazy_rows_[i]) lazy_rows_[i]->catch_up_all();
+    const at::Tensor weight = parameters_[i].value.detach();
+    const at::Tensor gradient = gradients[i].is_sparse() ? gradients[i].to_dense() : gradients[i];
+    if (!is_float_array(weight) || !is_float_array(gradient)) {
+      plain_adamw_step(options, weight, gradient, exp_avg_[i], exp_avg_sq_[i]);
+      continue;
+    }
+    kept_alive.push_back(gradient);
+    arrays.push_back({ops::kernels::AdamWFactors(options), weight.numel(), weight.mutable_data_ptr<float>(),
+                      gradient.const_data_ptr<float>(), exp_avg_[i].mutable_data_ptr<float>(),
+                      exp_avg_sq_[i].mutable_data_ptr<float>()});
   }
+  ops::kernels::adamw_step(arrays);
 }
 
 ops::kernels::AdamWOptions AdamW::options_of_step(size_t parameter, double learning_rate,
@@ -97,17 +106,6 @@ ops::kernels::AdamWOptions AdamW::options_of_step(size_t parameter, double learn
           .weight_decay = parameters_[parameter].weight_decay ? options_.weight_decay : 0.0,
           .step = steps_,
           .grad_scale = gradient_scale};
-}
-
-void AdamW::dense_step(size_t parameter, const ops::kernels::AdamWOptions& step, const at::Tensor& gradient) {
-  const at::Tensor weight = parameters_[parameter].value.detach();
-  if (is_float_array(weight) && is_float_array(gradient)) {
-    ops::kernels::adamw_step(step, weight.numel(), weight.mutable_data_ptr<float>(),
-                             gradient.const_data_ptr<float>(), exp_avg_[parameter].mutable_data_ptr<float>(),
-                             exp_avg_sq_[parameter].mutable_data_ptr<float>());
-  } else {
-    plain_adamw_step(step, weight, gradient, exp_avg_[parameter], exp_avg_sq_[parameter]);
-  }
 }
 
 void AdamW::catch_up(size_t parameter, const at::Tensor& rows) {
@@ -146,10 +144,21 @@ void AdamW::load_state(const std::map<std::string, at::Tensor>& state, int64_t s
 }
 
 double global_norm(const std::vector<at::Tensor>& gradients) {
-  ops::kernels::Workspace workspace;
-  double sum = 0;
-  for (const auto& gradient : gradients) sum += sum_of_squares(gradient, workspace);
-  return std::sqrt(sum);
+  std::vector<at::Tensor> values;
+  for (const auto& gradient : gradients) {
+    values.push_back(gradient.is_sparse() ? gradient.coalesce().values() : gradient);
+  }
+  double plain_sum = 0;
+  std::vector<std::span<const float>> arrays;
+  for (const auto& tensor : values) {
+    if (is_float_array(tensor)) {
+      arrays.emplace_back(tensor.const_data_ptr<float>(), static_cast<size_t>(tensor.numel()));
+    } else {
+      plain_sum += plain_sum_of_squares(tensor);
+    }
+  }
+  const auto workspace = ops::kernels::lease_workspace();
+  return std::sqrt(plain_sum + ops::kernels::sum_of_squares(arrays, *workspace));
 }
 
 double clipping_coefficient(double norm, double max_norm) {

@@ -12,6 +12,17 @@ using testing::for_each_target;
 using testing::kRoundOff;
 using testing::normal;
 
+void dense_step(const AdamWOptions& options, const at::Tensor& param, const at::Tensor& grad,
+                const at::Tensor& exp_avg, const at::Tensor& exp_avg_sq) {
+  const AdamWArrays arrays{AdamWFactors(options),
+                           param.numel(),
+                           param.mutable_data_ptr<float>(),
+                           grad.const_data_ptr<float>(),
+                           exp_avg.mutable_data_ptr<float>(),
+                           exp_avg_sq.mutable_data_ptr<float>()};
+  adamw_step({&arrays, 1});
+}
+
 /// Parameter and moments after `steps` updates in float64, by the formula of the paper.
 struct Reference {
   at::Tensor param, exp_avg, exp_avg_sq;
@@ -35,8 +46,7 @@ TEST(AdamW, FollowsTheFormulaOverSeveralSteps) {
       AdamWOptions options{.learning_rate = 1e-2, .weight_decay = 0.1, .grad_scale = 0.37};
       for (options.step = 1; options.step <= 5; ++options.step) {
         const at::Tensor grad = normal({count}, 10 + static_cast<uint64_t>(options.step));
-        adamw_step(options, count, param.mutable_data_ptr<float>(), grad.const_data_ptr<float>(),
-                   m.mutable_data_ptr<float>(), v.mutable_data_ptr<float>());
+        dense_step(options, param, grad, m, v);
         want.step(options, grad);
       }
       // Each step rounds the parameter twice and its own change, at most lr·√5, some ten times; m sums terms
@@ -53,8 +63,7 @@ TEST(AdamW, FollowsTheFormulaOverSeveralSteps) {
 TEST(AdamW, DecaysWithoutAGradient) {
   at::Tensor param = at::full({3}, 2.0f), m = at::zeros({3}), v = at::zeros({3});
   const at::Tensor grad = at::zeros({3});
-  adamw_step({.learning_rate = 0.5, .weight_decay = 0.5}, 3, param.mutable_data_ptr<float>(),
-             grad.const_data_ptr<float>(), m.mutable_data_ptr<float>(), v.mutable_data_ptr<float>());
+  dense_step({.learning_rate = 0.5, .weight_decay = 0.5}, param, grad, m, v);
   EXPECT_TRUE(param.eq(1.5f).all().item<bool>());
 }
 
@@ -93,9 +102,7 @@ TEST(AdamW, GivesSkippedStepsTheBitsOfStepsWithoutAGradient) {
         const AdamWOptions options{
             .learning_rate = 1e-3 * static_cast<double>(i % 7), .weight_decay = weight_decay, .step = i + 1};
         steps.emplace_back(options);
-        adamw_step(options, dense.param.numel(), dense.param.mutable_data_ptr<float>(),
-                   grad.const_data_ptr<float>(), dense.exp_avg.mutable_data_ptr<float>(),
-                   dense.exp_avg_sq.mutable_data_ptr<float>());
+        dense_step(options, dense.param, grad, dense.exp_avg, dense.exp_avg_sq);
       }
       std::vector<AdamWRow> some, all;
       for (int64_t row = 0; row < kRows; ++row) {
@@ -123,20 +130,35 @@ TEST(AdamW, GivesARowTheBitsOfADenseStep) {
     const AdamWOptions options{.learning_rate = 1e-2, .step = 3, .grad_scale = 0.3};
     const AdamWRow touched[] = {{4, 0}, {2, 0}}, others[] = {{0, 0}, {1, 0}, {3, 0}};
     const AdamWFactors factors(options);
-    adamw_step(options, dense.param.numel(), dense.param.mutable_data_ptr<float>(),
-               dense_grad.const_data_ptr<float>(), dense.exp_avg.mutable_data_ptr<float>(),
-               dense.exp_avg_sq.mutable_data_ptr<float>());
+    dense_step(options, dense.param, dense_grad, dense.exp_avg, dense.exp_avg_sq);
     adamw_row_step(factors, sparse.rows(touched), grad.const_data_ptr<float>());
     adamw_skipped_steps({&factors, 1}, sparse.rows(others));
     EXPECT_TRUE(sparse.has_bits_of(dense));
   });
 }
 
+TEST(AdamW, StepsEveryArrayByItsOwnFactors) {
+  const at::Tensor params[] = {normal({3}, 1), normal({40000}, 2), normal({17}, 3)};
+  const at::Tensor grads[] = {normal({3}, 4), normal({40000}, 5), normal({17}, 6)};
+  std::vector<at::Tensor> together, moments;
+  std::vector<AdamWArrays> arrays;
+  for (size_t i = 0; i < 3; ++i) {
+    const AdamWOptions options{.learning_rate = 1e-2, .weight_decay = 0.1 * static_cast<double>(i)};
+    together.push_back(params[i].clone());
+    for (int moment = 0; moment < 2; ++moment) moments.push_back(at::zeros_like(params[i]));
+    arrays.push_back({AdamWFactors(options), params[i].numel(), together[i].mutable_data_ptr<float>(),
+                      grads[i].const_data_ptr<float>(), moments[2 * i].mutable_data_ptr<float>(),
+                      moments[2 * i + 1].mutable_data_ptr<float>()});
+    dense_step(options, params[i], grads[i], at::zeros_like(params[i]), at::zeros_like(params[i]));
+  }
+  adamw_step(arrays);
+  for (size_t i = 0; i < 3; ++i) EXPECT_TRUE(at::equal(together[i], params[i])) << i;
+}
+
 TEST(AdamW, LetsNaNThrough) {
   at::Tensor param = at::ones({20}), m = at::zeros({20}), v = at::zeros({20}), grad = at::zeros({20});
   grad[17] = NAN;
-  adamw_step({}, 20, param.mutable_data_ptr<float>(), grad.const_data_ptr<float>(),
-             m.mutable_data_ptr<float>(), v.mutable_data_ptr<float>());
+  dense_step({}, param, grad, m, v);
   EXPECT_TRUE(std::isnan(param[17].item<float>()));
   EXPECT_EQ(param.isnan().sum().item<int64_t>(), 1);
 }

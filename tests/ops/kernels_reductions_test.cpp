@@ -52,11 +52,14 @@ TEST(SumOfSquares, IsExactToFloat64) {
   for (const int64_t count : {1, 15, 16384, 16385, 100001}) {
     const at::Tensor x = normal({count}, 1);
     Workspace workspace;
-    const double want = x.to(at::kDouble).square().sum().item<double>();
-    EXPECT_NEAR(sum_of_squares(x.const_data_ptr<float>(), count, workspace), want, 1e-12 * want);
+    const double want = x.to(at::kDouble).square().sum().item<double>() + 9;
+    const float three = 3;
+    const std::span<const float> arrays[] = {
+        {x.const_data_ptr<float>(), static_cast<size_t>(count)}, {}, {&three, 1}};
+    EXPECT_NEAR(sum_of_squares(arrays, workspace), want, 1e-12 * want);
   }
   Workspace workspace;
-  EXPECT_EQ(sum_of_squares(nullptr, 0, workspace), 0.0);
+  EXPECT_EQ(sum_of_squares({}, workspace), 0.0);
 }
 
 TEST(ColumnSums, HaveTheSameBitsWithAnyNumberOfThreads) {

@@ -61,7 +61,6 @@ class AdamW {
  private:
   ops::kernels::AdamWOptions options_of_step(size_t parameter, double learning_rate,
                                              double gradient_scale) const;
-  void dense_step(size_t parameter, const ops::kernels::AdamWOptions& step, const at::Tensor& gradient);
 
   std::vector<models::NamedParameter> parameters_;
   AdamWOptions options_;

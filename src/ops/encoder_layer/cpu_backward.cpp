@@ -74,7 +74,7 @@ class CpuBackward {
            (request_.parameters[kAttentionNormWeight] || request_.parameters[kAttentionNormBias]);
   }
 
-  /// A new gradient for a parameter of `size` values, or null when none is wanted.
+  /// A new gradient for a parameter, or null when none is wanted.
   float* parameter_gradient(size_t index) {
     if (!request_.parameters[index]) return nullptr;
     result_.parameters[index] = kernels::pooled_empty(a_.parameters[index].sizes(), at::kFloat);
@@ -203,7 +203,17 @@ class CpuBackward {
                          parameter_gradient(bias), *workspace_);
     const bool all_rows = runs_on_all_rows(a_.options.first_row_only, static_cast<int64_t>(which));
     weight_gradient(which, gradient, s_.attention_input, all_rows ? kept_.rows() : kept_.query_source_rows(),
-                    {});
+                    attention_input_norm());
+  }
+
+  /// Norms of the rows that query, key and value share, [R] float64; undefined when nothing is sampled.
+  const at::Tensor& attention_input_norm() {
+    if (!attention_input_norm_.defined() && (request_.plan.sampled || request_.row_scores)) {
+      attention_input_norm_ = kernels::pooled_empty({a_.rows()}, at::kDouble);
+      kernels::reduce_rows(rows_of(s_.attention_input), a_.rows(), a_.hidden(),
+                           attention_input_norm_.mutable_data_ptr<double>(), nullptr, *workspace_);
+    }
+    return attention_input_norm_;
   }
 
   /// SampleW: which of the compact rows enter the weight's gradient, and the product over them.
@@ -289,6 +299,7 @@ class CpuBackward {
   const KeptRows& kept_;
   EncoderLayerGradients result_;
   std::array<double, kEncoderLinears> weight_rows_{};
+  at::Tensor attention_input_norm_;
   const kernels::WorkspaceLease workspace_ = kernels::lease_workspace();
 };
 

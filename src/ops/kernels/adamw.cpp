@@ -1,7 +1,9 @@
 #include "ops/kernels/adamw.h"
 
 #include <algorithm>
+#include <vector>
 
+#include "ops/kernels/array_blocks.h"
 #include "ops/kernels/highway_targets.h"
 #include "ops/kernels/parallel.h"
 #undef HWY_TARGET_INCLUDE
@@ -116,14 +118,15 @@ float settled_limit(std::span<const AdamWFactors> steps) {
 
 }  // namespace
 
-void adamw_step(const AdamWOptions& options, int64_t count, float* param, const float* grad, float* exp_avg,
-                float* exp_avg_sq) {
-  constexpr int64_t kBlock = 16384;
-  const AdamWFactors factors(options);
-  parallel_tasks((count + kBlock - 1) / kBlock, [&](int64_t block, int) {
-    const int64_t first = block * kBlock, length = std::min(kBlock, count - first);
-    const AdamWRows range{{}, length, param + first, exp_avg + first, exp_avg_sq + first};
-    HWY_DYNAMIC_DISPATCH(adamw_range)(factors, length, range, grad + first);
+void adamw_step(std::span<const AdamWArrays> parameters) {
+  std::vector<int64_t> counts;
+  for (const AdamWArrays& p : parameters) counts.push_back(p.count);
+  const ArrayBlocks blocks(counts);
+  parallel_tasks(blocks.count(), [&](int64_t block, int) {
+    const auto [array, first, length] = blocks.at(block);
+    const AdamWArrays& p = parameters[array];
+    const AdamWRows range{{}, length, p.param + first, p.exp_avg + first, p.exp_avg_sq + first};
+    HWY_DYNAMIC_DISPATCH(adamw_range)(p.factors, length, range, p.grad + first);
   });
 }
 

@@ -7,11 +7,21 @@
 
 namespace vcas::ops::kernels {
 
+/// A parameter, its gradient and its moments: arrays of `count` floats.
+struct AdamWArrays {
+  AdamWFactors factors;
+  int64_t count;
+  float* param;
+  const float* grad;
+  float* exp_avg;
+  float* exp_avg_sq;
+};
+
+/// For every one of them, with its own factors:
 /// g = grad_scale·grad;  m ← β1 m + (1-β1) g;  v ← β2 v + (1-β2) g²;
 /// param ← (1 - lr·weight_decay)·param - lr/(1-β1^step) · m / (sqrt(v)/sqrt(1-β2^step) + ε).
-/// All arrays have `count` floats; grad is not changed. Source: Loshchilov, Hutter (ICLR 2019).
-void adamw_step(const AdamWOptions& options, int64_t count, float* param, const float* grad, float* exp_avg,
-                float* exp_avg_sq);
+/// Source: Loshchilov, Hutter (ICLR 2019).
+void adamw_step(std::span<const AdamWArrays> parameters);
 
 /// One row of a parameter, and the steps that it has not had.
 struct AdamWRow {

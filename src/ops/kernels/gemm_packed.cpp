@@ -31,20 +31,18 @@ struct Product {
 struct RowBlock {
   const float* data;
   int64_t stride;
-  int64_t rows;        ///< that matter
-  int64_t micro_rows;  ///< that are there: `rows`, or filled up with zero rows
+  int64_t rows;
 };
 
 /// In place where the rows lie together, else copied to `scratch`, [kTile x depth].
 RowBlock row_block(const Product& product, int64_t block, float* scratch) {
   const int64_t first = block * kTile, depth = product.b.depth;
-  const int64_t rows = std::min(kTile, product.m - first), micro_rows = round_up(rows, kTileStep);
+  const int64_t rows = std::min(kTile, product.m - first);
   const RowView& a = product.a;
-  if (!a.index && !a.scale && rows == micro_rows) return {a.row(first), a.stride, rows, micro_rows};
+  if (!a.index && !a.scale) return {a.row(first), a.stride, rows};
   for (int64_t r = 0; r < rows; ++r)
     copy_row(a.row(first + r), a.factor(first + r), depth, scratch + r * depth);
-  std::fill(scratch + rows * depth, scratch + micro_rows * depth, 0.0f);
-  return {scratch, depth, rows, micro_rows};
+  return {scratch, depth, rows};
 }
 
 /// A range of the depth: what of the row block and of the panels one brgemm call multiplies.
@@ -59,45 +57,43 @@ DepthRange depth_range(int64_t depth, int64_t index, int64_t count) {
   return {depth * index / count, depth * (index + 1) / count};
 }
 
-/// Adds one depth range's product to a tile of C: straight into place where the tile is whole, else through
-/// `scratch`, [kTile x kTile]. The first range starts the sum, the last one adds the bias.
+/// Adds one depth range's product to a tile of C. The first range starts the sum, the last one adds the bias.
 void multiply_tile(const Product& product, const RowBlock& a, int64_t block, int64_t panel,
-                   const DepthRange& range, float* scratch) {
-  const int64_t columns = std::min(kTile, product.b.width - panel * kTile), depth = range.end - range.begin;
+                   const DepthRange& range) {
+  const int64_t columns = std::min(kTile, product.b.width - panel * kTile);
   const bool accumulate = product.accumulate || range.begin > 0;
-  const bool biased = product.bias && range.end == product.b.depth;
-  const float* bias = biased ? product.bias + panel * kTile : nullptr;
   const float* b = product.b.panel(panel) + range.begin * kTile;
   float* c = product.c + block * kTile * product.ldc + panel * kTile;
-  if (a.rows == a.micro_rows && columns == kTile) {
-    brgemm(a.rows, kTile, depth, a.stride, kTile, product.ldc, accumulate, a.data + range.begin, b, c);
-    if (bias) add_bias(bias, a.rows, columns, c, product.ldc);
-    return;
+  brgemm(a.rows, columns, range.end - range.begin, a.stride, kTile, product.ldc, accumulate,
+         a.data + range.begin, b, c);
+  if (product.bias && range.end == product.b.depth) {
+    add_bias(product.bias + panel * kTile, a.rows, columns, c, product.ldc);
   }
-  brgemm(a.micro_rows, round_up(columns, kTileStep), depth, a.stride, kTile, kTile, /*add_C=*/false,
-         a.data + range.begin, b, scratch);
-  store_tile(scratch, kTile, bias, accumulate, a.rows, columns, c, product.ldc);
 }
 
 /// The tiles of one row block and the given panels.
 void multiply_row_block(const Product& product, const RowBlock& a, int64_t block, int64_t first_panel,
-                        int64_t last_panel, float* scratch) {
+                        int64_t last_panel) {
   const int64_t ranges = divide_up(product.b.depth, kDepth);
   for (int64_t i = 0; i < ranges; ++i) {
     const DepthRange range = depth_range(product.b.depth, i, ranges);
     for (int64_t panel = first_panel; panel < last_panel; ++panel) {
-      multiply_tile(product, a, block, panel, range, scratch);
+      multiply_tile(product, a, block, panel, range);
     }
   }
 }
 
-/// Into how many groups of panels the columns are split: as few as give every thread nearly the same number
-/// of tasks, because each group gathers its rows anew.
+/// Into how many groups of panels the columns are split: as few as give every thread enough tasks, and nearly
+/// the same number, because each group gathers its rows anew. Threads are never equally fast: while one ends
+/// its last task, the others wait.
 int64_t panel_groups(int64_t row_blocks, int64_t panels) {
+  constexpr int64_t kTasksOfAThread = 3;
   const int64_t threads = thread_count();
   for (int64_t groups = 1; groups < panels; ++groups) {
     const int64_t tasks = row_blocks * groups;
-    if (divide_up(tasks, threads) * threads * 20 <= tasks * 21) return groups;
+    if (tasks >= threads * kTasksOfAThread && divide_up(tasks, threads) * threads * 20 <= tasks * 21) {
+      return groups;
+    }
   }
   return panels;
 }
@@ -108,7 +104,6 @@ Panels pack_panels(int64_t depth, int64_t width, float* storage, const PackPanel
   parallel_tasks(panels.count(), [&](int64_t index, int) {
     float* out = storage + index * depth * kTile;
     const int64_t first = index * kTile, columns = std::min(kTile, width - first);
-    if (columns < kTile) std::fill_n(out, depth * kTile, 0.0f);
     pack_panel(first, columns, out);
   });
   return panels;
@@ -137,9 +132,8 @@ void multiply_panels(const RowView& a, int64_t m, const Panels& b, const float* 
   workspace.reserve_threads(thread_count());
   parallel_tasks(product.row_blocks() * groups, [&](int64_t task, int slot) {
     const int64_t block = task / groups, group = task % groups;
-    float* scratch = workspace.thread(slot).floats(kTile * (b.depth + kTile));
-    const RowBlock rows = row_block(product, block, scratch + kTile * kTile);
-    multiply_row_block(product, rows, block, panels * group / groups, panels * (group + 1) / groups, scratch);
+    const RowBlock rows = row_block(product, block, workspace.thread(slot).floats(kTile * b.depth));
+    multiply_row_block(product, rows, block, panels * group / groups, panels * (group + 1) / groups);
     at::native::cpublas::brgemm_release(/*is_vnni=*/false);
   });
 }

@@ -1,5 +1,9 @@
 #include "ops/kernels/reductions.h"
 
+#include <numeric>
+#include <vector>
+
+#include "ops/kernels/array_blocks.h"
 #include "ops/kernels/highway_targets.h"
 #include "ops/kernels/parallel.h"
 #include "ops/kernels/row_chunks.h"
@@ -51,17 +55,16 @@ void reduce_rows(const RowView& x, int64_t rows, int64_t columns, double* row_no
                       });
 }
 
-double sum_of_squares(const float* x, int64_t count, Workspace& workspace) {
-  constexpr int64_t kBlock = 16384;
-  const int64_t blocks = (count + kBlock - 1) / kBlock;
-  double* partials = workspace.shared().doubles(blocks);
-  parallel_tasks(blocks, [&](int64_t block, int) {
-    const int64_t first = block * kBlock;
-    partials[block] = HWY_DYNAMIC_DISPATCH(square_sum)(x + first, std::min(kBlock, count - first));
+double sum_of_squares(std::span<const std::span<const float>> arrays, Workspace& workspace) {
+  std::vector<int64_t> sizes;
+  for (const auto& array : arrays) sizes.push_back(static_cast<int64_t>(array.size()));
+  const ArrayBlocks blocks(sizes);
+  double* partials = workspace.shared().doubles(blocks.count());
+  parallel_tasks(blocks.count(), [&](int64_t block, int) {
+    const auto [array, first, length] = blocks.at(block);
+    partials[block] = HWY_DYNAMIC_DISPATCH(square_sum)(arrays[array].data() + first, length);
   });
-  double total = 0;
-  for (int64_t block = 0; block < blocks; ++block) total += partials[block];
-  return total;
+  return std::accumulate(partials, partials + blocks.count(), 0.0);
 }
 
 }  // namespace vcas::ops::kernels

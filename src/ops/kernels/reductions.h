@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "ops/kernels/row_view.h"
 #include "ops/kernels/workspace.h"
@@ -13,7 +14,7 @@ namespace vcas::ops::kernels {
 void reduce_rows(const RowView& x, int64_t rows, int64_t columns, double* row_norms, float* column_sums,
                  Workspace& workspace);
 
-/// Σ x_i² in float64; the same bits with any number of threads.
-double sum_of_squares(const float* x, int64_t count, Workspace& workspace);
+/// Σ x_i² in float64 over all arrays; the same bits with any number of threads.
+double sum_of_squares(std::span<const std::span<const float>> arrays, Workspace& workspace);
 
 }  // namespace vcas::ops::kernels
