@@ -1,15 +1,13 @@
 #include "bert_modules.h"
 
-#include <ATen/TensorOperators.h>
 #include <ATen/ops/addmm.h>
-#include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/layer_norm.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 #include <c10/util/Exception.h>
 
 #include "vcas/ops/dropout.h"
+#include "vcas/ops/embeddings.h"
 
 namespace vcas::models {
 namespace {
@@ -44,12 +42,9 @@ BertEmbeddings::BertEmbeddings(const BertConfig& config)
 
 at::Tensor BertEmbeddings::forward(const TextBatch& batch, const sampling::StreamKey& stream, bool training) {
   const auto positions = positions_of_rows(batch.offsets, position_.size(0)).to(batch.token_ids.device());
-  const auto words = at::embedding(word_, batch.token_ids, /*padding_idx=*/-1, /*scale_grad_by_freq=*/false,
-                                   /*sparse=*/true);
-  const auto sum =
-      words + at::embedding(token_type_, batch.token_type_ids) + at::embedding(position_, positions);
-  const auto normed = at::layer_norm(sum, {sum.size(1)}, norm_weight_, norm_bias_, layer_norm_eps_);
-  return ops::dropout(normed, ops::make_rng_tensor(stream), Site::embedding_dropout, training ? dropout_ : 0);
+  return ops::embeddings({batch.token_ids, positions, batch.token_type_ids},
+                         {word_, position_, token_type_, norm_weight_, norm_bias_},
+                         ops::make_rng_tensor(stream), {layer_norm_eps_, training ? dropout_ : 0.0});
 }
 
 BertHead::BertHead(const BertConfig& config) : dropout_(config.classifier_dropout) {

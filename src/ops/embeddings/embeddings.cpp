@@ -1,0 +1,212 @@
+#include "vcas/ops/embeddings.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/LegacyTypeDispatch.h>
+#include <ATen/ops/_sparse_coo_tensor_unsafe.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/layer_norm.h>
+#include <c10/util/Exception.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+
+#include "grouped_rows.h"
+#include "ops/autograd_edges.h"
+#include "ops/kernels/dropout.h"
+#include "ops/kernels/layer_norm.h"
+#include "ops/kernels/pooled_tensor.h"
+#include "ops/kernels/row_chunks.h"
+
+namespace vcas::ops {
+namespace {
+
+using sampling::Site;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+at::Tensor plain_embeddings(const EmbeddingIndices& indices, const EmbeddingParameters& parameters,
+                            const at::Tensor& rng, const EmbeddingOptions& options) {
+  const auto words = at::embedding(parameters.word, indices.word, /*padding_idx=*/-1,
+                                   /*scale_grad_by_freq=*/false, /*sparse=*/true);
+  const auto sum = words + at::embedding(parameters.token_type, indices.token_type) +
+                   at::embedding(parameters.position, indices.position);
+  const auto normed = at::layer_norm(sum, {sum.size(1)}, parameters.norm_weight, parameters.norm_bias,
+                                     options.layer_norm_eps);
+  return dropout(normed, rng, Site::embedding_dropout, options.dropout, Implementation::plain);
+}
+
+bool has_kernels(const EmbeddingParameters& p) {
+  const at::Tensor* tensors[] = {&p.word, &p.position, &p.token_type, &p.norm_weight, &p.norm_bias};
+  return std::all_of(std::begin(tensors), std::end(tensors), [](const at::Tensor* t) {
+    return t->is_cpu() && t->scalar_type() == at::kFloat && t->is_contiguous();
+  });
+}
+
+std::span<const int64_t> checked_indices(const char* table_name, const at::Tensor& indices,
+                                         const at::Tensor& table) {
+  TORCH_CHECK(indices.is_cpu() && indices.scalar_type() == at::kLong && indices.is_contiguous(),
+              "embeddings: expected indices of the ", table_name, " table as int64 on the CPU, got ",
+              indices.scalar_type(), " on ", indices.device());
+  const std::span values(indices.const_data_ptr<int64_t>(), static_cast<size_t>(indices.numel()));
+  for (const int64_t index : values) {
+    TORCH_CHECK(index >= 0 && index < table.size(0), "embeddings: expected indices of the ", table_name,
+                " table below ", table.size(0), ", got ", index);
+  }
+  return values;
+}
+
+at::Tensor sum_of_rows(const EmbeddingIndices& indices, const EmbeddingParameters& p) {
+  const auto words = checked_indices("word", indices.word, p.word);
+  const auto types = checked_indices("token type", indices.token_type, p.token_type);
+  const auto positions = checked_indices("position", indices.position, p.position);
+  const int64_t width = p.word.size(1);
+  const auto rows = static_cast<int64_t>(words.size());
+  auto sum = kernels::pooled_empty({rows, width}, at::kFloat);
+  const auto row_of = [width](const at::Tensor& table, int64_t row) {
+    return table.const_data_ptr<float>() + row * width;
+  };
+  const auto workspace = kernels::lease_workspace();
+  kernels::for_row_chunks(rows, /*scratch_floats=*/0, *workspace, [&](int64_t begin, int64_t end, float*) {
+    for (int64_t r = begin; r < end; ++r) {
+      const auto i = static_cast<size_t>(r);
+      const float* word = row_of(p.word, words[i]);
+      const float* type = row_of(p.token_type, types[i]);
+      const float* position = row_of(p.position, positions[i]);
+      float* out = sum.mutable_data_ptr<float>() + r * width;
+      for (int64_t c = 0; c < width; ++c) out[c] = word[c] + type[c] + position[c];
+    }
+  });
+  return sum;
+}
+
+/// What the backward pass reads.
+struct Normed {
+  at::Tensor output, mean, rstd;
+};
+
+Normed normalise(const at::Tensor& sum, const EmbeddingParameters& p, const at::Tensor& rng,
+                 const EmbeddingOptions& options) {
+  const int64_t rows = sum.size(0), width = sum.size(1);
+  Normed result{kernels::pooled_empty(sum.sizes(), at::kFloat), at::empty({rows}, at::kFloat),
+                at::empty({rows}, at::kFloat)};
+  const auto workspace = kernels::lease_workspace();
+  kernels::LayerNormForward norm;
+  norm.input = {sum.const_data_ptr<float>(), width, nullptr, nullptr};
+  norm.gamma = p.norm_weight.const_data_ptr<float>();
+  norm.beta = p.norm_bias.const_data_ptr<float>();
+  norm.epsilon = static_cast<float>(options.layer_norm_eps);
+  norm.output = result.output.mutable_data_ptr<float>();
+  norm.mean = result.mean.mutable_data_ptr<float>();
+  norm.rstd = result.rstd.mutable_data_ptr<float>();
+  kernels::layer_norm_forward(norm, rows, width, *workspace);
+  if (options.dropout == 0) return result;
+  kernels::DropoutForward drop;
+  drop.input = {result.output.const_data_ptr<float>(), width, nullptr, nullptr};
+  drop.mask = kernels::DropoutMask(read_rng(rng, Site::embedding_dropout), options.dropout);
+  drop.output = result.output.mutable_data_ptr<float>();
+  kernels::dropout_forward(drop, rows, width, *workspace);
+  return result;
+}
+
+at::Tensor sparse_gradient(const at::Tensor& rows, const at::Tensor& indices, at::IntArrayRef table_sizes) {
+  const GroupedRows groups({indices.const_data_ptr<int64_t>(), static_cast<size_t>(indices.numel())});
+  const auto count = static_cast<int64_t>(groups.table_rows().size());
+  auto values = kernels::pooled_empty({count, rows.size(1)}, at::kFloat);
+  groups.sum(rows.const_data_ptr<float>(), rows.size(1), /*at_table_row=*/false,
+             values.mutable_data_ptr<float>());
+  auto table_rows = at::empty({1, count}, at::kLong);
+  std::copy_n(groups.table_rows().data(), count, table_rows.mutable_data_ptr<int64_t>());
+  return at::_sparse_coo_tensor_unsafe(table_rows, values, table_sizes, rows.options().layout(at::kSparse),
+                                       /*is_coalesced=*/true);
+}
+
+at::Tensor dense_gradient(const at::Tensor& rows, const at::Tensor& indices, at::IntArrayRef table_sizes) {
+  const GroupedRows groups({indices.const_data_ptr<int64_t>(), static_cast<size_t>(indices.numel())});
+  auto gradient = kernels::pooled_zeros(table_sizes, at::kFloat);
+  groups.sum(rows.const_data_ptr<float>(), rows.size(1), /*at_table_row=*/true,
+             gradient.mutable_data_ptr<float>());
+  return gradient;
+}
+
+class Embeddings : public torch::autograd::Function<Embeddings> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& word, const at::Tensor& position,
+                            const at::Tensor& token_type, const at::Tensor& norm_weight,
+                            const at::Tensor& norm_bias, const EmbeddingIndices& indices,
+                            const at::Tensor& rng, const EmbeddingOptions& options) {
+    at::AutoDispatchBelowADInplaceOrView guard;
+    const EmbeddingParameters parameters{word, position, token_type, norm_weight, norm_bias};
+    const auto sum = sum_of_rows(indices, parameters);
+    auto normed = normalise(sum, parameters, rng, options);
+    context->save_for_backward(
+        {sum, normed.mean, normed.rstd, norm_weight, indices.word, indices.position, indices.token_type});
+    auto& data = context->saved_data;
+    data["word_sizes"] = word.sizes().vec();
+    data["position_sizes"] = position.sizes().vec();
+    data["token_type_sizes"] = token_type.sizes().vec();
+    data["rng"] = rng.clone();
+    data["dropout"] = options.dropout;
+    return normed.output;
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    auto& data = context->saved_data;
+    GradientEdges edges(*context);
+    const bool word = edges.next(), position = edges.next(), token_type = edges.next();
+    const bool norm_weight = edges.next(), norm_bias = edges.next();
+    variable_list result(8);
+    if (norm_weight) result[3] = at::empty_like(saved[3]);
+    if (norm_bias) result[4] = at::empty_like(saved[3]);
+    const auto rows = through_norm(context, gradients[0].contiguous(), saved, result);
+    if (word) result[0] = sparse_gradient(rows, saved[4], data["word_sizes"].toIntVector());
+    if (position) result[1] = dense_gradient(rows, saved[5], data["position_sizes"].toIntVector());
+    if (token_type) result[2] = dense_gradient(rows, saved[6], data["token_type_sizes"].toIntVector());
+    return result;
+  }
+
+ private:
+  /// The gradient of the sum of embeddings, [R, H]; result[3] and [4], LayerNorm's, are filled where defined.
+  static at::Tensor through_norm(AutogradContext* context, const at::Tensor& gradient,
+                                 const variable_list& saved, variable_list& result) {
+    const int64_t rows = gradient.size(0), width = gradient.size(1);
+    const double p = context->saved_data["dropout"].toDouble();
+    const auto workspace = kernels::lease_workspace();
+    auto inner = kernels::pooled_empty(gradient.sizes(), at::kFloat);
+    kernels::LayerNormBackward norm;
+    norm.grad_output = {gradient.const_data_ptr<float>(), width, nullptr, nullptr};
+    if (p != 0) {
+      kernels::DropoutBackward drop;
+      drop.grad_output = norm.grad_output;
+      drop.mask =
+          kernels::DropoutMask(read_rng(context->saved_data["rng"].toTensor(), Site::embedding_dropout), p);
+      drop.grad_input = inner.mutable_data_ptr<float>();
+      kernels::dropout_backward(drop, rows, width, *workspace);
+      norm.grad_output = {inner.const_data_ptr<float>(), width, nullptr, nullptr};
+    }
+    norm.sum = {saved[0].const_data_ptr<float>(), width, nullptr, nullptr};
+    norm.mean = saved[1].const_data_ptr<float>();
+    norm.rstd = saved[2].const_data_ptr<float>();
+    norm.gamma = saved[3].const_data_ptr<float>();
+    norm.grad_input = inner.mutable_data_ptr<float>();
+    if (result[3].defined()) norm.grad_gamma = result[3].mutable_data_ptr<float>();
+    if (result[4].defined()) norm.grad_beta = result[4].mutable_data_ptr<float>();
+    kernels::layer_norm_backward(norm, rows, width, *workspace);
+    return inner;
+  }
+};
+
+}  // namespace
+
+at::Tensor embeddings(const EmbeddingIndices& indices, const EmbeddingParameters& parameters,
+                      const at::Tensor& rng, const EmbeddingOptions& options) {
+  if (options.implementation == Implementation::plain || !has_kernels(parameters)) {
+    return plain_embeddings(indices, parameters, rng, options);
+  }
+  const auto& p = parameters;
+  return Embeddings::apply(p.word, p.position, p.token_type, p.norm_weight, p.norm_bias, indices, rng,
+                           options);
+}
+
+}  // namespace vcas::ops

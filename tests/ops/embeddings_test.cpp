@@ -1,0 +1,94 @@
+#include "vcas/ops/embeddings.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+namespace vcas::ops {
+namespace {
+
+constexpr int64_t kHidden = 150;
+
+at::Tensor values(at::IntArrayRef shape, double phase) {
+  return at::sin(at::arange(c10::multiply_integers(shape), at::kDouble) * 0.37 + phase)
+      .view(shape)
+      .to(at::kFloat)
+      .set_requires_grad(true);
+}
+
+struct Problem {
+  EmbeddingIndices indices{at::tensor(std::vector<int64_t>{7, 2, 7, 39, 2, 7, 0}),
+                           at::tensor(std::vector<int64_t>{0, 1, 2, 3, 0, 1, 2}),
+                           at::tensor(std::vector<int64_t>{0, 0, 1, 1, 0, 0, 0})};
+  EmbeddingParameters parameters{values({40, kHidden}, 0.1), values({9, kHidden}, 0.2),
+                                 values({2, kHidden}, 0.3), values({kHidden}, 0.4), values({kHidden}, 0.5)};
+
+  std::vector<at::Tensor> list() const {
+    return {parameters.word, parameters.position, parameters.token_type, parameters.norm_weight,
+            parameters.norm_bias};
+  }
+  at::Tensor run(double dropout, Implementation implementation) const {
+    sampling::StreamKey stream;
+    stream.seed = 3;
+    return embeddings(indices, parameters, make_rng_tensor(stream), {1e-12, dropout, implementation});
+  }
+  /// Gradients of a sum with fixed weights, dense.
+  std::vector<at::Tensor> gradients(double dropout, Implementation implementation) const {
+    const auto output = run(dropout, implementation);
+    auto result = torch::autograd::grad({(output * values({7, kHidden}, 0.9).detach()).sum()}, list());
+    for (auto& gradient : result) {
+      if (gradient.is_sparse()) gradient = gradient.to_dense();
+    }
+    return result;
+  }
+};
+
+TEST(Embeddings, AgreeWithThePlainImplementation) {
+  const Problem problem;
+  for (const double dropout : {0.0, 0.3}) {
+    const auto plain = problem.run(dropout, Implementation::plain);
+    const auto fast = problem.run(dropout, Implementation::automatic);
+    EXPECT_LT((plain - fast).abs().max().item<double>(), 1e-5);
+    const auto expected = problem.gradients(dropout, Implementation::plain);
+    const auto gradients = problem.gradients(dropout, Implementation::automatic);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_EQ(gradients[i].sizes(), expected[i].sizes());
+      EXPECT_LT((gradients[i] - expected[i]).norm().item<double>(), 1e-5 * expected[i].norm().item<double>())
+          << i;
+    }
+  }
+}
+
+TEST(Embeddings, GiveWordsACoalescedSparseGradient) {
+  const Problem problem;
+  const auto output = problem.run(0.1, Implementation::automatic);
+  const auto gradient = torch::autograd::grad({output.sum()}, {problem.parameters.word}).front();
+  ASSERT_TRUE(gradient.is_sparse());
+  EXPECT_TRUE(gradient.is_coalesced());
+  EXPECT_TRUE(at::equal(gradient.indices(), at::tensor(std::vector<int64_t>{0, 2, 7, 39}).unsqueeze(0)));
+}
+
+TEST(Embeddings, LeaveOutGradientsThatNobodyWants) {
+  Problem problem;
+  problem.parameters.word.set_requires_grad(false);
+  problem.parameters.norm_bias.set_requires_grad(false);
+  const auto output = problem.run(0, Implementation::automatic);
+  const std::vector<at::Tensor> wanted = {problem.parameters.position, problem.parameters.token_type,
+                                          problem.parameters.norm_weight};
+  const auto gradients = torch::autograd::grad({output.square().sum()}, wanted);
+  for (size_t i = 0; i < wanted.size(); ++i) EXPECT_EQ(gradients[i].sizes(), wanted[i].sizes());
+}
+
+TEST(Embeddings, NameAnIndexThatTheTableDoesNotHave) {
+  Problem problem;
+  problem.indices.word[3] = 40;
+  try {
+    problem.run(0, Implementation::automatic);
+    FAIL() << "expected an error";
+  } catch (const c10::Error& error) {
+    EXPECT_NE(std::string(error.what()).find("word table below 40, got 40"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace vcas::ops
