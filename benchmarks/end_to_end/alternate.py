@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How much of the FLOPs that VCAS saves becomes time, on one machine whose speed changes.
+"""What VCAS saves, how much of it becomes time, and what it costs in loss and accuracy.
 
 An exact run and a VCAS run of the same seed train side by side as `vcas train` does, on the same batches. They take
 turns: exact runs for about 30 seconds, VCAS the same steps, then VCAS first, and so on, so that slow drifts of the
@@ -8,7 +8,8 @@ machine cancel. A pair of turns is one unit. Reported over the runs' whole lengt
   FLOPs reduction  1 - Σ performed / Σ exact, as summary.json counts them;
   time / FLOPs     the first divided by the second;
 each with a 95 % percentile bootstrap interval over the units. More seeds give more units. The intervals hold for the
-time on this machine; they also contain the change of the reduction within a run, and so are rather wide.
+time on this machine; they also contain the change of the reduction within a run, and so are rather wide. The train loss
+is the mean over the last tenth of the steps; the accuracy is on the held-out glosses of wordnet-nouns.
 
   cmake --preset release -D VCAS_BUILD_BENCHMARKS=ON && cmake --build build/release --target training_steps
   .venv/bin/python benchmarks/end_to_end/alternate.py --seeds 1,2,3 --output docs/benchmarks/vcas_against_exact.md
@@ -17,6 +18,7 @@ time on this machine; they also contain the change of the reduction within a run
 import argparse
 import pathlib
 import sys
+import typing
 
 import numpy
 from training_steps import ROOT, TrainingSteps, bootstrap_interval, command, conditions, packaged_model, publish
@@ -31,6 +33,7 @@ def parse_arguments():
     parser.add_argument("--num_train_epochs", type=float, default=1, help="(default: %(default)s)")
     parser.add_argument("--max_steps", type=int, default=-1, help="instead of epochs")
     parser.add_argument("--batch", type=int, default=32, help="texts a step (default: %(default)s)")
+    parser.add_argument("--learning_rate", type=float, default=1e-4, help="AdamW's highest (default: %(default)s)")
     parser.add_argument("--segment_seconds", type=float, default=30, help="of a turn (default: %(default)s)")
     parser.add_argument("--seeds", default="42", help="comma-separated, a pair of runs each (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="(default: %(default)s)")
@@ -43,7 +46,7 @@ def start(method, seed, arguments):
                          train_file=arguments.train_file, max_train_samples=arguments.max_train_samples, method=method,
                          threads=arguments.threads, max_steps=arguments.max_steps,
                          num_train_epochs=arguments.num_train_epochs, per_device_train_batch_size=arguments.batch,
-                         seed=seed)
+                         learning_rate=arguments.learning_rate, seed=seed)
 
 
 def take_turns(exact, vcas, segment_seconds):
@@ -89,16 +92,52 @@ def row(name, statistic, units, form):
     return f"| {name} | {statistic(units):{form}} | {low:{form}} – {high:{form}} |"
 
 
-def report(units, arguments):
+class Outcome(typing.NamedTuple):
+    """Of one run."""
+
+    loss: float
+    accuracy: float | None
+
+
+def outcome(run, losses, arguments):
+    last = losses[-max(1, len(losses) // 10):]
+    accuracy = None if arguments.train_file else run.evaluate()["accuracy"]
+    return Outcome(sum(last) / len(last), accuracy)
+
+
+def outcome_table(outcomes):
+    """@param outcomes by seed: of exact and of VCAS."""
+    lines = ["| seed | train loss, exact | VCAS | accuracy, exact | VCAS |", "|---|---|---|---|---|"]
+    losses, accuracies = [], []
+    for seed, (exact, vcas) in outcomes.items():
+        losses.append((exact.loss, vcas.loss))
+        shown = "| | |"
+        if exact.accuracy is not None:
+            accuracies.append(vcas.accuracy - exact.accuracy)
+            shown = f"| {exact.accuracy:.2%} | {vcas.accuracy:.2%} |"
+        lines.append(f"| {seed} | {exact.loss:.4f} | {vcas.loss:.4f} {shown}")
+    exact_loss, vcas_loss = numpy.mean(losses, axis=0)
+    change = f"VCAS's train loss is {vcas_loss / exact_loss - 1:+.1%} of exact's"
+    if accuracies:
+        change += f", its accuracy {100 * numpy.mean(accuracies):+.2f} points ({describe_spread(accuracies)})"
+    return "\n".join(lines) + f"\n\nOn the mean over seeds, {change}."
+
+
+def describe_spread(differences):
+    return "by seed " + ", ".join(f"{100 * difference:+.2f}" for difference in differences)
+
+
+def report(units, outcomes, arguments):
     seconds_exact, seconds_vcas, adaptation, _, _, steps = units.sum(axis=0)
     data = arguments.train_file or "wordnet-nouns"
-    return f"""# VCAS against exact training: FLOPs and time
+    return f"""# VCAS against exact training: FLOPs, time, loss and accuracy
 
     {command()}
 
-{conditions(arguments.threads)}. {data}, batch {arguments.batch}, seeds {arguments.seeds}: {steps:.0f} steps by each
-method, on the same batches, in {len(units)} pairs of turns of about {arguments.segment_seconds:g} seconds. The script
-says what is counted.
+{conditions(arguments.threads)}. {data}, the first {arguments.max_train_samples} texts, batch {arguments.batch}, highest
+learning rate {arguments.learning_rate:g}, seeds {arguments.seeds}: {steps:.0f} steps by each method,
+on the same batches, in {len(units)} pairs of turns of about {arguments.segment_seconds:g} seconds. The script says what
+is counted.
 
 | | | 95 % interval |
 |---|---|---|
@@ -108,22 +147,30 @@ says what is counted.
 
 Mean step: exact {1e3 * seconds_exact / steps:.0f} ms, VCAS {1e3 * seconds_vcas / steps:.0f} ms; adaptation took
 {adaptation / seconds_vcas:.1%} of VCAS's time.
+
+{outcome_table(outcomes)}
 """
 
 
 def run_seed(seed, arguments):
-    units = []
+    """Units of one pair of runs, and the outcome of either."""
+    units, exact_losses, vcas_losses = [], [], []
     with start("exact", seed, arguments) as exact, start("vcas", seed, arguments) as vcas:
         for exact_steps, vcas_steps in take_turns(exact, vcas, arguments.segment_seconds):
             units.append(unit(exact_steps, vcas_steps))
+            exact_losses += [step["loss"] for step in exact_steps]
+            vcas_losses += [step["loss"] for step in vcas_steps]
             print(f"seed {seed}: step {vcas_steps[-1]['step']} of {vcas.total_steps}", file=sys.stderr)
-    return units
+        return units, (outcome(exact, exact_losses, arguments), outcome(vcas, vcas_losses, arguments))
 
 
 def main():
     arguments = parse_arguments()
-    units = [pair for seed in arguments.seeds.split(",") for pair in run_seed(int(seed), arguments)]
-    publish(report(numpy.array(units), arguments), arguments.output)
+    units, outcomes = [], {}
+    for seed in arguments.seeds.split(","):
+        pairs, outcomes[seed] = run_seed(int(seed), arguments)
+        units += pairs
+    publish(report(numpy.array(units), outcomes, arguments), arguments.output)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,10 @@ class TrainingSteps:
         """Steps until so much time has passed, at least one unless the run has ended."""
         return self._request(f"seconds {seconds}")
 
+    def evaluate(self):
+        """Examples, loss and accuracy on the held-out texts."""
+        return self._request("evaluate")[0]
+
     def _request(self, request):
         self._process.stdin.write(request + "\n")
         self._process.stdin.flush()

@@ -67,3 +67,18 @@ def test_the_interval_covers_the_mean_of_normal_units_about_as_often_as_it_says(
         covered += low <= 2.0 <= high
     # About 93 % with 40 units; 172 of 200 is more than four standard deviations below, and the seed is fixed.
     assert 172 <= covered <= 199
+
+
+def test_outcomes_are_compared_by_seed_and_on_the_mean(alternate):
+    outcome = alternate.Outcome
+    table = alternate.outcome_table({"1": (outcome(0.50, 0.80), outcome(0.51, 0.79)),
+                                     "2": (outcome(0.50, 0.80), outcome(0.52, 0.81))})
+    assert "| 1 | 0.5000 | 0.5100 | 80.00% | 79.00% |" in table
+    assert "+3.0% of exact's, its accuracy +0.00 points (by seed -1.00, +1.00)" in table
+
+
+def test_the_train_loss_is_of_the_last_tenth(alternate, tmp_path):
+    class Arguments:
+        train_file = tmp_path
+
+    assert alternate.outcome(None, [9.0] * 90 + [1.0] * 10, Arguments) == alternate.Outcome(1.0, None)
