@@ -162,24 +162,5 @@ TEST(MatmulNt, NonFiniteInputsReachTheOutputsOfTheirRowsOnly) {
   EXPECT_EQ(c.isnan().sum().item<int64_t>(), kN);
 }
 
-TEST(PackedWeight, ServesSeveralProducts) {
-  if (!brgemm_available()) GTEST_SKIP() << "no float32 brgemm on this machine";
-  constexpr int64_t kN = 100, kK = 48;
-  const at::Tensor w = normal({kN, kK}, 1);
-  PackedWeight transposed, plain;
-  transposed.pack_transposed(w.const_data_ptr<float>(), kN, kK, kK);
-  plain.pack(w.const_data_ptr<float>(), kN, kK, kK);
-  Workspace workspace;
-  for (const int64_t m : {5, 64, 90}) {
-    const TestRows x = TestRows::plain(m, kK, 2), dz = TestRows::plain(m, kN, 3);
-    at::Tensor y = at::empty({m, kN}), dx = at::empty({m, kK});
-    matmul_packed(x.view(), m, transposed, nullptr, y.mutable_data_ptr<float>(), kN, false, workspace);
-    matmul_packed(dz.view(), m, plain, nullptr, dx.mutable_data_ptr<float>(), kK, false, workspace);
-    const at::Tensor wd = w.to(at::kDouble);
-    EXPECT_TRUE(within(y, at::mm(x.dense(), wd.t()), rounding_bound(x.dense(), wd.t(), kK)));
-    EXPECT_TRUE(within(dx, at::mm(dz.dense(), wd), rounding_bound(dz.dense(), wd, kN)));
-  }
-}
-
 }  // namespace
 }  // namespace vcas::ops::kernels

@@ -40,42 +40,18 @@ bool brgemm_available() {
   return available;
 }
 
-float* PackedWeight::reserve(int64_t depth, int64_t width) {
-  depth_ = depth;
-  width_ = width;
-  return buffer_.floats(detail::Panels::floats(depth, width));
-}
-
-void PackedWeight::pack_transposed(const float* w, int64_t rows, int64_t columns, int64_t stride) {
-  data_ = detail::pack_transposed(w, rows, columns, stride, reserve(columns, rows)).data;
-}
-
-void PackedWeight::pack(const float* w, int64_t rows, int64_t columns, int64_t stride) {
-  data_ = detail::pack(w, rows, columns, stride, reserve(rows, columns)).data;
-}
-
-void matmul_packed(const RowView& a, int64_t m, const PackedWeight& b, const float* bias, float* c,
-                   int64_t ldc, bool accumulate, Workspace& workspace) {
-  TORCH_CHECK(use_brgemm(GemmBackend::brgemm));
-  detail::multiply_panels(a, m, {b.panel(0), b.depth(), b.width()}, bias, c, ldc, accumulate, workspace);
-}
-
 void matmul_nt(const RowView& a, int64_t m, int64_t n, int64_t k, const float* w, const float* bias, float* c,
                int64_t ldc, Workspace& workspace, GemmBackend backend) {
   if (m == 0) return;
   if (!use_brgemm(backend)) return detail::matmul_nt_aten(a, m, n, k, w, bias, c, ldc);
-  float* storage = workspace.shared().floats(detail::Panels::floats(k, n));
-  const auto panels = detail::pack_transposed(w, n, k, k, storage);
-  detail::multiply_panels(a, m, panels, bias, c, ldc, /*accumulate=*/false, workspace);
+  detail::matmul_nt_brgemm(a, m, n, k, w, bias, c, ldc, workspace);
 }
 
 void matmul_nn(const RowView& a, int64_t m, int64_t n, int64_t k, const float* w, float* c, int64_t ldc,
                bool accumulate, Workspace& workspace, GemmBackend backend) {
   if (m == 0) return;
   if (!use_brgemm(backend)) return detail::matmul_nn_aten(a, m, n, k, w, c, ldc, accumulate);
-  float* storage = workspace.shared().floats(detail::Panels::floats(n, k));
-  const auto panels = detail::pack(w, n, k, k, storage);
-  detail::multiply_panels(a, m, panels, /*bias=*/nullptr, c, ldc, accumulate, workspace);
+  detail::matmul_nn_brgemm(a, m, n, k, w, c, ldc, accumulate, workspace);
 }
 
 void matmul_tn(const RowView& dz, const RowView& x, int64_t rows, int64_t n, int64_t k, float* c,

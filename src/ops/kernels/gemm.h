@@ -20,36 +20,6 @@ enum class GemmBackend {
 /// Whether this CPU and this LibTorch run float32 brgemm; tried once per process.
 bool brgemm_available();
 
-/// A right operand B [depth x width] laid out for the micro-kernel: panels of 64 columns,
-/// [width/64][depth][64], the last one filled up with zeros. Packing is parallel.
-class PackedWeight {
- public:
-  /// B = Wᵀ, for A·Wᵀ: depth = columns, width = rows. @param w [rows x columns] with the given row stride.
-  void pack_transposed(const float* w, int64_t rows, int64_t columns, int64_t stride);
-  /// B = W, for A·W: depth = rows, width = columns.
-  void pack(const float* w, int64_t rows, int64_t columns, int64_t stride);
-
-  int64_t depth() const { return depth_; }
-  int64_t width() const { return width_; }
-  const float* panel(int64_t index) const { return data_ + index * depth_ * kPanel; }
-
-  static constexpr int64_t kPanel = 64;
-
- private:
-  float* reserve(int64_t depth, int64_t width);
-
-  GrowingBuffer buffer_;
-  const float* data_ = nullptr;
-  int64_t depth_ = 0;
-  int64_t width_ = 0;
-};
-
-/// C = A·B + bias, or C += A·B + bias.
-/// @param a [m x b.depth()] @param bias [b.width()] or null @param c [m x b.width()], row stride ldc.
-/// m = 0 does nothing. @throws c10::Error when brgemm_available() is false.
-void matmul_packed(const RowView& a, int64_t m, const PackedWeight& b, const float* bias, float* c,
-                   int64_t ldc, bool accumulate, Workspace& workspace);
-
 /// C = A·Wᵀ + bias: the forward pass of a linear layer.
 /// @param a [m x k] @param w [n x k], contiguous @param bias [n] or null @param c [m x n], row stride ldc.
 void matmul_nt(const RowView& a, int64_t m, int64_t n, int64_t k, const float* w, const float* bias, float* c,
