@@ -1,5 +1,7 @@
 #include "control/solve.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -71,27 +73,45 @@ std::vector<std::vector<ReplayedDraw>> replay(const ControllerState& state, cons
   return draws;
 }
 
+/// A linear of a block.
+struct Place {
+  size_t block;
+  size_t linear;
+};
+
+std::vector<Place> trainable_linears(const SamplingLayout& layout) {
+  std::vector<Place> places;
+  for (size_t l = 0; l < layout.blocks.size(); ++l) {
+    for (size_t i = 0; i < layout.blocks[l].size(); ++i) {
+      if (layout.blocks[l][i].trainable) places.push_back({l, i});
+    }
+  }
+  return places;
+}
+
 void solve_row_ratios(ControllerState& state, const ControllerOptions& options, const SamplingLayout& layout,
                       const sampling::StreamKey& stream) {
   const auto& batches = state.window->batches;
   const auto draws = replay(state, options, stream);
-  state.report.v_w = 0;
-  for (size_t l = 0; l < layout.blocks.size(); ++l) {
-    for (size_t i = 0; i < layout.blocks[l].size(); ++i) {
-      const auto& linear = layout.blocks[l][i];
-      if (!linear.trainable) continue;
-      std::vector<SampledRows> outcomes;
-      for (size_t b = 0; b < batches.size(); ++b) {
-        for (const ReplayedDraw& draw : draws[b])
-          outcomes.push_back(sampled_rows(linear, l, i, batches[b], draw));
-      }
-      const double budget = kBudgetShare * options.w_var_tau * state.weight_variance[l][i].value() *
-                            mean_squared_scale(batches, linear.gradient_index);
-      const double nu = solve_row_keep_ratio(outcomes, budget, options.row_keep_ratio_min);
-      state.ratios.nu[l][i] = nu;
-      state.report.v_w += mean_row_variance(outcomes, nu);
+  const auto places = trainable_linears(layout);
+  std::vector<double> variances(places.size());
+  const auto solve_place = [&](size_t place) {
+    const auto [l, i] = places[place];
+    const auto& linear = layout.blocks[l][i];
+    std::vector<SampledRows> outcomes;
+    for (size_t b = 0; b < batches.size(); ++b) {
+      for (const ReplayedDraw& draw : draws[b])
+        outcomes.push_back(sampled_rows(linear, l, i, batches[b], draw));
     }
-  }
+    const double budget = kBudgetShare * options.w_var_tau * state.weight_variance[l][i].value() *
+                          mean_squared_scale(batches, linear.gradient_index);
+    state.ratios.nu[l][i] = solve_row_keep_ratio(outcomes, budget, options.row_keep_ratio_min);
+    variances[place] = mean_row_variance(outcomes, state.ratios.nu[l][i]);
+  };
+  at::parallel_for(0, static_cast<int64_t>(places.size()), /*grain_size=*/1, [&](int64_t begin, int64_t end) {
+    for (int64_t place = begin; place < end; ++place) solve_place(static_cast<size_t>(place));
+  });
+  state.report.v_w = std::accumulate(variances.begin(), variances.end(), 0.0);
 }
 
 }  // namespace
@@ -109,13 +129,10 @@ void solve_ratios(ControllerState& state, const ControllerOptions& options, cons
   if (scale == 0) return;  // no gradient, nothing to learn
   const auto variances = window.gradients.variances();
   state.gradient_variance.add(std::accumulate(variances.begin(), variances.end(), 0.0) / scale);
-  for (size_t l = 0; l < layout.blocks.size(); ++l) {
-    for (size_t i = 0; i < layout.blocks[l].size(); ++i) {
-      const auto& linear = layout.blocks[l][i];
-      if (!linear.trainable) continue;
-      state.weight_variance[l][i].add(variances[static_cast<size_t>(linear.gradient_index)] /
-                                      mean_squared_scale(window.batches, linear.gradient_index));
-    }
+  for (const auto [l, i] : trainable_linears(layout)) {
+    const int64_t gradient = layout.blocks[l][i].gradient_index;
+    state.weight_variance[l][i].add(variances[static_cast<size_t>(gradient)] /
+                                    mean_squared_scale(window.batches, gradient));
   }
   state.curve = fit_curve(curve_points(state, options), state.curve);
   auto& [s, rho, nu] = state.ratios;

@@ -12,6 +12,7 @@
 #include "ops/kernels/layer_norm.h"
 #include "ops/kernels/pooled_tensor.h"
 #include "ops/kernels/reductions.h"
+#include "ops/kernels/row_chunks.h"
 #include "ops/linear/sampled_weight.h"
 #include "saved_activations.h"
 #include "vcas/sampling/norms.h"
@@ -274,14 +275,24 @@ class CpuBackward {
     }
   }
 
+  /// Rows that are kept are copied, those between them set to zero.
   at::Tensor scatter(const at::Tensor& all) const {
     if (kept_.is_everything()) return all;
-    auto dense = kernels::pooled_zeros(a_.x.sizes(), at::kFloat);
+    auto dense = kernels::pooled_empty(a_.x.sizes(), at::kFloat);
     const auto& rows = kept_.rows();
+    const int64_t width = a_.hidden(), count = kept_.count();
     const float* from = all.const_data_ptr<float>();
     float* to = dense.mutable_data_ptr<float>();
-    for (size_t i = 0; i < rows.size(); ++i)
-      std::copy_n(from + static_cast<int64_t>(i) * a_.hidden(), a_.hidden(), to + rows[i] * a_.hidden());
+    kernels::for_row_chunks(count, /*scratch_floats=*/0, *workspace_,
+                            [&](int64_t begin, int64_t end, float*) {
+                              for (int64_t i = begin; i < end; ++i) {
+                                const int64_t row = rows[static_cast<size_t>(i)];
+                                const int64_t gap = i == 0 ? 0 : rows[static_cast<size_t>(i - 1)] + 1;
+                                std::fill(to + gap * width, to + row * width, 0.0f);
+                                std::copy_n(from + i * width, width, to + row * width);
+                              }
+                            });
+    std::fill(to + (rows.back() + 1) * width, to + a_.rows() * width, 0.0f);
     return dense;
   }
 
