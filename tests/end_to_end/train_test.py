@@ -1,7 +1,14 @@
 """vcas train on a tiny model: what it leaves, and that the same run has the same bits."""
 
+import fcntl
 import json
+import os
+import pty
+import re
 import shutil
+import struct
+import subprocess
+import termios
 
 import numpy
 import pytest
@@ -10,6 +17,19 @@ from safetensors.numpy import load_file
 
 def weights(folder):
     return load_file(folder / "model.safetensors")
+
+
+def read_terminal(descriptor):
+    shown = b""
+    while True:
+        try:
+            part = os.read(descriptor, 4096)
+        except OSError:  # how Linux says that nobody holds the other end
+            part = b""
+        if not part:
+            os.close(descriptor)
+            return shown.decode()
+        shown += part
 
 
 def assert_same_bits(a, b):
@@ -175,6 +195,35 @@ def test_overwrite_output_dir_replaces_the_run_and_nothing_else(vcas, train_argu
     assert not (run / "checkpoint-4").exists()
     assert (run / "notes.txt").read_text() == "mine"
     assert len(list(run.glob("events.out.tfevents.*"))) == 1
+
+
+def test_a_checkpoint_of_another_folder_is_resumed_into_one_that_is_overwritten(vcas, train_arguments, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    arguments = train_arguments(save_strategy="steps", save_steps=30)
+    assert vcas(*arguments, "--output_dir", first).returncode == 0
+    assert vcas(*train_arguments("exact", max_steps=2), "--output_dir", second).returncode == 0
+    resume = [*arguments, "--output_dir", second, "--resume_from_checkpoint", first / "checkpoint-30"]
+    assert vcas(*resume).returncode == 2  # second holds another run
+    result = vcas(*resume, "--overwrite_output_dir")
+    assert result.returncode == 0, result.stderr
+    assert_same_bits(weights(first), weights(second))
+    assert [line["step"] for line in metrics(second)] == list(range(35, 61, 5))
+    assert len(list(second.glob("events.out.tfevents.*"))) == 1
+
+
+def test_a_terminal_shows_a_bar_that_is_drawn_in_place(vcas_binary, train_arguments, tmp_path):
+    columns = 60
+    terminal, stderr = pty.openpty()
+    fcntl.ioctl(stderr, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    command = [vcas_binary, *train_arguments(max_steps=30), "--output_dir", tmp_path / "run"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr) as process:
+        os.close(stderr)
+        shown = read_terminal(terminal)
+    assert process.returncode == 0
+    bars = [part for part in re.split(r"[\r\n]", shown) if "% [" in part]
+    assert len(bars) >= 2
+    assert re.match(r"\x1b\[K100% \[#{24}\] step 30/30  epoch 0\.60 ", bars[-1])
+    assert all(len(bar.removeprefix("\x1b[K")) < columns for bar in bars)
 
 
 def test_pairs_are_trained_and_evaluated(vcas, tiny_model, tmp_path):

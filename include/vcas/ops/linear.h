@@ -24,6 +24,7 @@ struct LinearProbes {
 /// @return [R, N]. @throws c10::Error "linear: expected x [R, 384], got [12, 768]".
 /// Source: VCAS (arXiv 2402.17227), section 4.2.
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                  const at::Tensor& plan, int64_t index, const LinearProbes& probes = {});
+                  const at::Tensor& plan, int64_t index, const LinearProbes& probes = {},
+                  Implementation implementation = Implementation::automatic);
 
 }  // namespace vcas::ops

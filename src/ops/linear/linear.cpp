@@ -25,7 +25,9 @@ void check(const at::Tensor& x, const at::Tensor& weight) {
               "], got ", x.sizes());
 }
 
-at::Tensor affine(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias) {
+at::Tensor affine(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias, bool plain) {
+  if (!plain && linear_has_kernels(x, weight))
+    return linear_forward_cpu(x, weight, bias.value_or(at::Tensor()));
   return bias.has_value() ? at::addmm(*bias, x, weight.t()) : at::mm(x, weight.t());
 }
 
@@ -33,15 +35,17 @@ class Linear : public torch::autograd::Function<Linear> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                             const OptionalTensor& bias, const OptionalTensor& plan,
-                            const OptionalTensor& row_scores, const OptionalTensor& flops, int64_t index) {
+                            const OptionalTensor& row_scores, const OptionalTensor& flops, int64_t index,
+                            bool plain) {
     at::AutoDispatchBelowADInplaceOrView guard;
     context->save_for_backward({x, weight});
     // Not a saved variable: the next pass's numbers are written into it before each backward.
     context->saved_data["plan"] = plan.value_or(at::Tensor());
     context->saved_data["index"] = index;
+    context->saved_data["plain"] = plain;
     context->saved_data["present"] =
         presence_bits({bias.has_value(), plan.has_value(), row_scores.has_value(), flops.has_value()});
-    return affine(x, weight, bias);
+    return affine(x, weight, bias, plain);
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
@@ -58,29 +62,33 @@ class Linear : public torch::autograd::Function<Linear> {
     request.row_scores = edges.next(present & 4);
     const bool want_flops = edges.next(present & 8);
     if (plan.defined()) request.plan = sampling::read_plan(plan);
-    auto result = linear_backward_plain(gradients[0], saved[0], saved[1], request);
+    const bool plain = context->saved_data["plain"].toBool() || !linear_has_kernels(saved[0], saved[1]);
+    auto result = plain ? linear_backward_plain(gradients[0], saved[0], saved[1], request)
+                        : linear_backward_cpu(gradients[0].contiguous(), saved[0], saved[1], request);
     if (!request.row_scores) result.row_scores = at::Tensor();
     const auto flops =
         want_flops ? at::full({1}, result.flops, gradients[0].options().dtype(at::kDouble)) : at::Tensor();
-    return {result.input, result.weight, result.bias, at::Tensor(), result.row_scores, flops, at::Tensor()};
+    return {result.input,      result.weight, result.bias,  at::Tensor(),
+            result.row_scores, flops,         at::Tensor(), at::Tensor()};
   }
 };
 
 at::Tensor linear_autograd(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias,
                            const OptionalTensor& plan, const OptionalTensor& row_scores,
-                           const OptionalTensor& flops, int64_t index) {
+                           const OptionalTensor& flops, int64_t index, bool plain) {
   check(x, weight);
-  return Linear::apply(x, weight, bias, plan, row_scores, flops, index);
+  return Linear::apply(x, weight, bias, plan, row_scores, flops, index, plain);
 }
 
 at::Tensor linear_forward(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias,
-                          const OptionalTensor&, const OptionalTensor&, const OptionalTensor&, int64_t) {
+                          const OptionalTensor&, const OptionalTensor&, const OptionalTensor&, int64_t,
+                          bool plain) {
   check(x, weight);
-  return affine(x, weight, bias);
+  return affine(x, weight, bias, plain);
 }
 
 at::Tensor linear_meta(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor&,
-                       const OptionalTensor&, const OptionalTensor&, const OptionalTensor&, int64_t) {
+                       const OptionalTensor&, const OptionalTensor&, const OptionalTensor&, int64_t, bool) {
   return x.new_empty_symint({x.sym_size(0), weight.sym_size(0)});
 }
 
@@ -93,19 +101,19 @@ OptionalTensor optional(const at::Tensor& tensor) {
 TORCH_LIBRARY_FRAGMENT(vcas, library) {
   library.def(
       "linear(Tensor x, Tensor weight, Tensor? bias, Tensor? plan, Tensor? row_scores, Tensor? flops, int "
-      "index) -> "
-      "Tensor");
+      "index, bool plain=False) -> Tensor");
 }
 TORCH_LIBRARY_IMPL(vcas, CompositeExplicitAutograd, library) { library.impl("linear", linear_forward); }
 TORCH_LIBRARY_IMPL(vcas, Autograd, library) { library.impl("linear", linear_autograd); }
 TORCH_LIBRARY_IMPL(vcas, Meta, library) { library.impl("linear", linear_meta); }
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                  const at::Tensor& plan, int64_t index, const LinearProbes& probes) {
+                  const at::Tensor& plan, int64_t index, const LinearProbes& probes,
+                  Implementation implementation) {
   static const auto op =
       c10::Dispatcher::singleton().findSchemaOrThrow("vcas::linear", "").typed<decltype(linear_forward)>();
   return op.call(x, weight, optional(bias), optional(plan), optional(probes.row_scores),
-                 optional(probes.flops), index);
+                 optional(probes.flops), index, implementation == Implementation::plain);
 }
 
 }  // namespace vcas::ops

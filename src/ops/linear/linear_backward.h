@@ -27,6 +27,14 @@ int64_t weight_row_count(const sampling::BlockPlan& plan, int64_t index, int64_t
 /// The random stream of linear `index`.
 sampling::StreamKey weight_stream(const sampling::BlockPlan& plan, int64_t index);
 
+/// Whether the CPU kernels take these: float32, contiguous.
+bool linear_has_kernels(const at::Tensor& x, const at::Tensor& weight);
+/// @param bias or undefined.
+at::Tensor linear_forward_cpu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
+/// @param gradient contiguous.
+LinearGradients linear_backward_cpu(const at::Tensor& gradient, const at::Tensor& x, const at::Tensor& weight,
+                                    const LinearBackwardRequest& request);
+
 LinearGradients linear_backward_plain(const at::Tensor& gradient, const at::Tensor& x,
                                       const at::Tensor& weight, const LinearBackwardRequest& request);
 

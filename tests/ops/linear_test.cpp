@@ -1,0 +1,72 @@
+#include "vcas/ops/linear.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "vcas/sampling/plan.h"
+
+namespace vcas::ops {
+namespace {
+
+constexpr int64_t kRows = 37, kInputs = 70, kOutputs = 45;
+
+at::Tensor values(at::IntArrayRef shape, double phase) {
+  return at::sin(at::arange(c10::multiply_integers(shape), at::kDouble) * 0.37 + phase)
+      .view(shape)
+      .to(at::kFloat)
+      .set_requires_grad(true);
+}
+
+struct Outcome {
+  at::Tensor output, input, weight, bias, row_scores, flops;
+};
+
+/// Forward and backward with `kept` of the rows in the weight's gradient.
+Outcome run(int64_t kept, Implementation implementation) {
+  const auto x = values({kRows, kInputs}, 0.1), weight = values({kOutputs, kInputs}, 0.2),
+             bias = values({kOutputs}, 0.3);
+  const LinearProbes probes{at::zeros({kRows}, at::kDouble).set_requires_grad(true),
+                            at::zeros({1}, at::kDouble).set_requires_grad(true)};
+  sampling::BlockPlan plan;
+  plan.sampled = kept < kRows;
+  plan.sample_count = kRows;
+  plan.row_counts = {kept};
+  auto plan_tensor = sampling::make_plan_tensor(1);
+  sampling::write_plan(plan, plan_tensor);
+  const auto output = linear(x, weight, bias, plan_tensor, 0, probes, implementation);
+  const auto loss = (output * values({kRows, kOutputs}, 0.9).detach()).sum();
+  auto gradients = torch::autograd::grad({loss}, {x, weight, bias, probes.row_scores, probes.flops});
+  return {output, gradients[0], gradients[1], gradients[2], gradients[3], gradients[4]};
+}
+
+void expect_close(const at::Tensor& got, const at::Tensor& want, const char* name) {
+  EXPECT_EQ(got.sizes(), want.sizes()) << name;
+  // Sums of at most 70 products of values below 1, rounded at 2^-24 each.
+  EXPECT_LT((got - want).norm().item<double>(), 1e-5 * want.norm().item<double>()) << name;
+}
+
+TEST(Linear, KernelsAgreeWithThePlainImplementationExactAndSampled) {
+  for (const int64_t kept : {kRows, int64_t{11}}) {
+    const auto want = run(kept, Implementation::plain), got = run(kept, Implementation::automatic);
+    expect_close(got.output, want.output, "output");
+    expect_close(got.input, want.input, "input");
+    expect_close(got.weight, want.weight, "weight");
+    expect_close(got.bias, want.bias, "bias");
+    expect_close(got.row_scores, want.row_scores, "row scores");
+    EXPECT_EQ(got.flops.item<double>(), want.flops.item<double>());
+    EXPECT_EQ(got.flops.item<double>(), 2.0 * kInputs * kOutputs * static_cast<double>(kRows + kept));
+  }
+}
+
+TEST(Linear, TakesNoBiasAndGradientsThatNobodyWants) {
+  const auto x = values({kRows, kInputs}, 0.1).detach(), weight = values({kOutputs, kInputs}, 0.2);
+  const auto plain = linear(x, weight, {}, {}, 0, {}, Implementation::plain),
+             fast = linear(x, weight, {}, {}, 0);
+  expect_close(fast, plain, "output");
+  expect_close(torch::autograd::grad({fast.square().sum()}, {weight}).front(),
+               torch::autograd::grad({plain.square().sum()}, {weight}).front(), "weight");
+}
+
+}  // namespace
+}  // namespace vcas::ops
