@@ -77,7 +77,14 @@ void AdamW::step(const std::vector<at::Tensor>& gradients, double learning_rate,
   std::vector<ops::kernels::AdamWArrays> arrays;
   std::vector<at::Tensor> kept_alive;
   for (size_t i = 0; i < parameters_.size(); ++i) {
-    const auto options = options_of_step(i, learning_rate, gradient_scale);
+    const ops::kernels::AdamWOptions options{
+        .learning_rate = learning_rate,
+        .beta1 = options_.beta1,
+        .beta2 = options_.beta2,
+        .epsilon = options_.epsilon,
+        .weight_decay = parameters_[i].weight_decay ? options_.weight_decay : 0.0,
+        .step = steps_,
+        .grad_scale = gradient_scale};
     if (lazy_rows_[i] && gradients[i].is_sparse()) {
       lazy_rows_[i]->step(options, gradients[i]);
       continue;
@@ -95,17 +102,6 @@ void AdamW::step(const std::vector<at::Tensor>& gradients, double learning_rate,
                       exp_avg_sq_[i].mutable_data_ptr<float>()});
   }
   ops::kernels::adamw_step(arrays);
-}
-
-ops::kernels::AdamWOptions AdamW::options_of_step(size_t parameter, double learning_rate,
-                                                  double gradient_scale) const {
-  return {.learning_rate = learning_rate,
-          .beta1 = options_.beta1,
-          .beta2 = options_.beta2,
-          .epsilon = options_.epsilon,
-          .weight_decay = parameters_[parameter].weight_decay ? options_.weight_decay : 0.0,
-          .step = steps_,
-          .grad_scale = gradient_scale};
 }
 
 void AdamW::catch_up(size_t parameter, const at::Tensor& rows) {

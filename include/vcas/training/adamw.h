@@ -10,10 +10,6 @@
 
 #include "vcas/models/text_classifier.h"
 
-namespace vcas::ops::kernels {
-struct AdamWOptions;
-}
-
 namespace vcas::training {
 
 class LazyRows;
@@ -59,9 +55,6 @@ class AdamW {
   void load_state(const std::map<std::string, at::Tensor>& state, int64_t steps);
 
  private:
-  ops::kernels::AdamWOptions options_of_step(size_t parameter, double learning_rate,
-                                             double gradient_scale) const;
-
   std::vector<models::NamedParameter> parameters_;
   AdamWOptions options_;
   std::vector<at::Tensor> exp_avg_;
