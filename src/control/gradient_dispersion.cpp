@@ -15,7 +15,10 @@ void GradientDispersion::add(const std::vector<at::Tensor>& gradients) {
   if (count_ == 1) {
     sums_.assign(gradients.size(), 0);
     means_.clear();
-    for (const at::Tensor& gradient : gradients) means_.push_back(gradient.detach().clone());
+    for (const at::Tensor& gradient : gradients) {
+      means_.push_back(gradient.is_sparse() ? gradient.detach().clone().coalesce()
+                                            : gradient.detach().clone());
+    }
     return;
   }
   TORCH_CHECK(gradients.size() == means_.size(), "controller: expected ", means_.size(),
@@ -24,10 +27,10 @@ void GradientDispersion::add(const std::vector<at::Tensor>& gradients) {
   for (size_t i = 0; i < gradients.size(); ++i) {
     sums_[i] += sampling::squared_distance(gradients[i], means_[i]) * (n - 1) / n;
     const at::Tensor gradient = gradients[i].detach();
-    if (gradient.is_sparse()) {
+    if (means_[i].is_sparse() && gradient.is_sparse()) {
       means_[i] = (means_[i] * (1 - 1 / n) + gradient * (1 / n)).coalesce();
     } else {
-      means_[i].lerp_(gradient, 1 / n);
+      means_[i] = means_[i].to_dense().lerp_(gradient.to_dense(), 1 / n);
     }
   }
 }

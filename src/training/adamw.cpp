@@ -120,7 +120,8 @@ void AdamW::catch_up() {
   }
 }
 
-std::map<std::string, at::Tensor> AdamW::state() const {
+std::map<std::string, at::Tensor> AdamW::state() {
+  catch_up();
   std::map<std::string, at::Tensor> state;
   for (size_t i = 0; i < parameters_.size(); ++i) {
     state[kFirstMoment + parameters_[i].name] = exp_avg_[i];

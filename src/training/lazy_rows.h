@@ -21,23 +21,29 @@ struct AdamWTensors {
 /// bits of the dense optimizer.
 class LazyRows {
  public:
-  explicit LazyRows(AdamWTensors tensors);
+  /// @param most_steps after which all rows are caught up, so that the list of steps stays short.
+  explicit LazyRows(AdamWTensors tensors, size_t most_steps = 4096);
 
   /// Gives these rows all steps so far. @param rows [*] int64, repeated or not.
+  /// @throws c10::Error naming a row that the parameter does not have; nothing is changed then, nor in
+  /// step().
   void catch_up(const at::Tensor& rows);
   void catch_up_all();
 
   /// A step of the rows that have a gradient, which must be caught up, and one missed by all others.
-  /// @param gradient coalesced sparse COO, [rows, width].
-  /// @throws c10::Error naming a row that was not caught up, and so was read before its update.
+  /// @param gradient coalesced sparse COO of the parameter's shape with one sparse dimension.
+  /// @throws c10::Error naming what does not fit, or a row that was not caught up, and so was read before its
+  /// update.
   void step(const ops::kernels::AdamWOptions& options, const at::Tensor& gradient);
 
  private:
+  std::span<const int64_t> checked_rows(const at::Tensor& rows) const;
   /// Of one row, when it has not had all steps. Marks it as having had them.
   std::optional<ops::kernels::AdamWRow> take_behind(int64_t row);
   ops::kernels::AdamWRows rows_of(std::span<const ops::kernels::AdamWRow> rows) const;
 
   AdamWTensors tensors_;
+  size_t most_steps_;
   std::vector<ops::kernels::AdamWFactors> steps_;  ///< since all rows had all steps
   std::vector<int64_t> steps_had_;                 ///< by row, of steps_
 };

@@ -8,6 +8,8 @@ namespace vcas::ops {
 namespace {
 
 constexpr int64_t kHidden = 150;
+/// Sums over 150 columns and a few rows, rounded at 2^-24 each, on values of order one.
+constexpr double kRounding = 1e-5;
 
 at::Tensor values(at::IntArrayRef shape, double phase) {
   return at::sin(at::arange(c10::multiply_integers(shape), at::kDouble) * 0.37 + phase)
@@ -48,12 +50,13 @@ TEST(Embeddings, AgreeWithThePlainImplementation) {
   for (const double dropout : {0.0, 0.3}) {
     const auto plain = problem.run(dropout, Implementation::plain);
     const auto fast = problem.run(dropout, Implementation::automatic);
-    EXPECT_LT((plain - fast).abs().max().item<double>(), 1e-5);
+    EXPECT_LT((plain - fast).abs().max().item<double>(), kRounding);
     const auto expected = problem.gradients(dropout, Implementation::plain);
     const auto gradients = problem.gradients(dropout, Implementation::automatic);
     for (size_t i = 0; i < expected.size(); ++i) {
       EXPECT_EQ(gradients[i].sizes(), expected[i].sizes());
-      EXPECT_LT((gradients[i] - expected[i]).norm().item<double>(), 1e-5 * expected[i].norm().item<double>())
+      EXPECT_LT((gradients[i] - expected[i]).norm().item<double>(),
+                kRounding * expected[i].norm().item<double>())
           << i;
     }
   }
@@ -72,11 +75,27 @@ TEST(Embeddings, LeaveOutGradientsThatNobodyWants) {
   Problem problem;
   problem.parameters.word.set_requires_grad(false);
   problem.parameters.norm_bias.set_requires_grad(false);
-  const auto output = problem.run(0, Implementation::automatic);
   const std::vector<at::Tensor> wanted = {problem.parameters.position, problem.parameters.token_type,
                                           problem.parameters.norm_weight};
-  const auto gradients = torch::autograd::grad({output.square().sum()}, wanted);
-  for (size_t i = 0; i < wanted.size(); ++i) EXPECT_EQ(gradients[i].sizes(), wanted[i].sizes());
+  const auto gradients_of = [&](Implementation implementation) {
+    return torch::autograd::grad({problem.run(0, implementation).square().sum()}, wanted);
+  };
+  const auto gradients = gradients_of(Implementation::automatic),
+             expected = gradients_of(Implementation::plain);
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    EXPECT_LT((gradients[i] - expected[i]).norm().item<double>(),
+              kRounding * expected[i].norm().item<double>());
+  }
+}
+
+TEST(Embeddings, NameShapesThatDoNotFit) {
+  Problem fewer;
+  fewer.indices.token_type = fewer.indices.token_type.narrow(0, 0, 3);
+  EXPECT_THROW(fewer.run(0, Implementation::automatic), c10::Error);
+  Problem narrower;
+  narrower.parameters.norm_bias = values({kHidden - 1}, 0.5);
+  EXPECT_THROW(narrower.run(0, Implementation::automatic), c10::Error);
+  EXPECT_THROW(Problem().run(1.0, Implementation::automatic), c10::Error);
 }
 
 TEST(Embeddings, NameAnIndexThatTheTableDoesNotHave) {

@@ -68,5 +68,19 @@ TEST(Linear, TakesNoBiasAndGradientsThatNobodyWants) {
                torch::autograd::grad({plain.square().sum()}, {weight}).front(), "weight");
 }
 
+TEST(Linear, TakesRowsThatLieApartAndNoRowsAtAll) {
+  const auto weight = values({kOutputs, kInputs}, 0.2);
+  const auto apart = values({kRows, 2 * kInputs}, 0.1).narrow(1, 3, kInputs);
+  expect_close(linear(apart, weight, {}, {}, 0), linear(apart.contiguous(), weight, {}, {}, 0), "output");
+  EXPECT_EQ(linear(at::zeros({0, kInputs}), weight, {}, {}, 0).sizes(), at::IntArrayRef({0, kOutputs}));
+}
+
+TEST(Linear, RefusesABiasOfAnotherSize) {
+  const auto x = values({kRows, kInputs}, 0.1), weight = values({kOutputs, kInputs}, 0.2);
+  for (const int64_t size : {int64_t{1}, kOutputs - 1}) {
+    EXPECT_THROW(linear(x, weight, values({size}, 0.3), {}, 0), c10::Error);
+  }
+}
+
 }  // namespace
 }  // namespace vcas::ops

@@ -4,7 +4,11 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/sparse_coo_tensor.h>
+#include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
+
+#include <vector>
 
 namespace vcas::sampling {
 namespace {
@@ -28,6 +32,23 @@ TEST(SquaredDistance, StridedAndDoubleTensorsGiveTheSame) {
 
 TEST(SquaredDistance, LargeFloatsDoNotOverflow) {
   EXPECT_NEAR(squared_norm(at::full({4}, 1e30)) / 4e60, 1.0, 1e-6);
+}
+
+at::Tensor rows_of(const std::vector<int64_t>& rows) {
+  return at::sparse_coo_tensor(at::tensor(rows).unsqueeze(0),
+                               at::randn({static_cast<int64_t>(rows.size()), 5}), {9, 5});
+}
+
+TEST(SquaredDistance, SparseRowsCountAsDenseOnesWithZerosElsewhere) {
+  // Row 3 comes twice: values of repeated rows add up.
+  const auto a = rows_of({1, 3, 3, 8}), b = rows_of({0, 3});
+  const double norm = squared_norm(a.to_dense()), distance = squared_distance(a.to_dense(), b.to_dense());
+  // Differences of sparse tensors are float32: relative error near 1e-7 a value.
+  EXPECT_NEAR(squared_norm(a) / norm, 1, 1e-6);
+  EXPECT_NEAR(squared_distance(a, b) / distance, 1, 1e-6);
+  EXPECT_NEAR(squared_distance(a, b.to_dense()) / distance, 1, 1e-6);
+  EXPECT_NEAR(squared_distance(a.to_dense(), b) / distance, 1, 1e-6);
+  EXPECT_EQ(squared_distance(a, a), 0);
 }
 
 TEST(SquaredDistance, NamesDifferentShapes) {

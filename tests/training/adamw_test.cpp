@@ -136,9 +136,27 @@ TEST(AdamW, RefusesAGradientOfARowThatWasReadBeforeItsUpdate) {
   EXPECT_THROW(optimizer.step({sparse_gradient({1, 2}, 19, 2)}, 0.1), c10::Error);
 }
 
-TEST(AdamW, RefusesARowThatTheParameterDoesNotHave) {
-  AdamW optimizer({{"w", values({40, 19}, 0.1, at::kFloat)}}, {});
-  EXPECT_THROW(optimizer.catch_up(0, at::tensor(std::vector<int64_t>{40})), c10::Error);
+TEST(AdamW, RefusesARowThatTheParameterDoesNotHaveAndLosesNoUpdate) {
+  const at::Tensor weight = values({40, 19}, 0.1, at::kFloat), undisturbed = weight.clone();
+  AdamW refusing({{"w", weight}}, {}), peer({{"w", undisturbed}}, {});
+  for (int64_t step = 0; step < 4; ++step) {
+    const at::Tensor gradient = sparse_gradient(rows_of_step(step), 19, step);
+    for (AdamW* optimizer : {&refusing, &peer}) {
+      optimizer->catch_up(0, at::tensor(rows_of_step(step)));
+      optimizer->step({gradient}, 0.1);
+    }
+    EXPECT_THROW(refusing.catch_up(0, at::tensor(std::vector<int64_t>{0, 1, 2, 40})), c10::Error);
+  }
+  refusing.catch_up();
+  peer.catch_up();
+  EXPECT_TRUE(at::equal(weight, undisturbed));
+}
+
+TEST(AdamW, RefusesASparseGradientThatIsNotOfWholeRows) {
+  const at::Tensor weight = values({40, 19}, 0.1, at::kFloat);
+  AdamW optimizer({{"w", weight}}, {});
+  optimizer.catch_up(0, at::tensor(std::vector<int64_t>{0}));
+  EXPECT_THROW(optimizer.step({at::ones({40, 19}).to_sparse()}, 0.1), c10::Error);
 }
 
 TEST(AdamW, NamesAMissingMoment) {

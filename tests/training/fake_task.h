@@ -31,13 +31,13 @@ constexpr int64_t kClasses = 3;
 class FakePass final : public models::ForwardPass {
  public:
   FakePass(at::Tensor embedding, at::Tensor weight, at::Tensor head, const models::TextBatch& batch,
-           const models::PassOptions& options)
+           const models::PassOptions& options, bool sparse = false)
       : embedding_(std::move(embedding)),
         weight_(std::move(weight)),
         head_(std::move(head)),
         offsets_(batch.offsets),
         options_(options) {
-    x_ = embedding_.index_select(0, batch.token_ids);
+    x_ = at::embedding(embedding_, batch.token_ids, /*padding_idx=*/-1, /*scale_grad_by_freq=*/false, sparse);
     hidden_ = x_.matmul(weight_.t()).tanh();
     if (options.training) hidden_ = hidden_ * noise().unsqueeze(1);
     const at::Tensor lengths = offsets_.diff();
@@ -102,7 +102,8 @@ class FakePass final : public models::ForwardPass {
 /// trainer relies on (keyed noise, SampleA, statistics).
 class FakeClassifier final : public models::TextClassifier {
  public:
-  explicit FakeClassifier(int64_t vocabulary) {
+  /// @param sparse the embedding's gradient is sparse, and its rows are announced.
+  explicit FakeClassifier(int64_t vocabulary, bool sparse = false) : sparse_(sparse) {
     embedding_ = initial(vocabulary * kHidden).view({vocabulary, kHidden}).set_requires_grad(true);
     weight_ = initial(kHidden * kHidden).view({kHidden, kHidden}).set_requires_grad(true);
     head_ = initial(kClasses * kHidden).view({kClasses, kHidden}).set_requires_grad(true);
@@ -110,7 +111,11 @@ class FakeClassifier final : public models::TextClassifier {
 
   std::unique_ptr<models::ForwardPass> forward_pass(const models::TextBatch& batch,
                                                     const models::PassOptions& options) override {
-    return std::make_unique<FakePass>(embedding_, weight_, head_, batch, options);
+    return std::make_unique<FakePass>(embedding_, weight_, head_, batch, options, sparse_);
+  }
+  std::vector<models::RowsRead> rows_read(const models::TextBatch& batch) const override {
+    if (!sparse_) return {};
+    return {{0, batch.token_ids}};
   }
   std::vector<models::NamedParameter> trainable_parameters() const override {
     return {{"embedding.weight", embedding_, true, true},
@@ -128,6 +133,7 @@ class FakeClassifier final : public models::TextClassifier {
  private:
   static at::Tensor initial(int64_t count) { return at::sin(at::arange(count, at::kFloat) * 1.7f) * 0.4; }
 
+  bool sparse_;
   at::Tensor embedding_, weight_, head_;
 };
 
@@ -154,15 +160,17 @@ inline data::TokenizedTexts fake_texts(int64_t count) {
 
 /// A model with its task. Not to be moved: the task refers to the model.
 struct FakeRun {
-  explicit FakeRun(int64_t texts = 94, int64_t batch_size = 8, bool group_by_length = false)
-      : task(model, fake_texts(texts), fake_texts(9), {7, batch_size, 3, group_by_length},
+  explicit FakeRun(int64_t texts = 94, int64_t batch_size = 8, bool group_by_length = false,
+                   bool sparse = false)
+      : model(15, sparse),
+        task(model, fake_texts(texts), fake_texts(9), {7, batch_size, 3, group_by_length},
              [this](const std::filesystem::path& folder) {
                write_tensors(folder / "model.safetensors", model.named_tensors());
              }) {}
   FakeRun(const FakeRun&) = delete;
   FakeRun& operator=(const FakeRun&) = delete;
 
-  FakeClassifier model{15};
+  FakeClassifier model;
   TextClassificationTask task;
 };
 

@@ -7,7 +7,8 @@
 namespace vcas::sampling {
 
 /// ‖a‖² and ‖a - b‖² over all elements, accumulated in float64 in an order that depends on the size only. One
-/// pass and no copies for float32 on the CPU. Sparse COO tensors take time by their values alone. Reads the
+/// pass and no copies for float32 on the CPU. Sparse COO tensors take time by their values
+/// alone, and are subtracted in their own type; one sparse and one dense tensor cost a dense copy. Reads the
 /// result on the host.
 /// @throws c10::Error "squared_distance: expected equal shapes, got [3] and [4]".
 double squared_norm(const at::Tensor& a);

@@ -27,9 +27,9 @@ struct AdamWOptions {
 ///   w ← w - a / (1 - beta1^t) · m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
 /// Source: Loshchilov and Hutter, arXiv 1711.05101; torch.optim.AdamW.
 ///
-/// A gradient may be sparse COO and coalesced, the same as a dense one with zeros elsewhere. Rows of a
-/// parameter whose reads are announced by catch_up() are updated lazily, with the bits of the dense update:
-/// float32 on the CPU, two dimensions; others are updated in each step.
+/// A gradient may be sparse COO, coalesced and with one sparse dimension, the same as a dense one with zeros
+/// elsewhere. Rows of a parameter whose reads are announced by catch_up() are updated lazily, with the bits
+/// of the dense update: float32 on the CPU, two dimensions; others are updated in each step.
 class AdamW {
  public:
   ~AdamW();
@@ -49,9 +49,10 @@ class AdamW {
 
   int64_t steps() const { return steps_; }
 
-  /// The moments by name, "exp_avg.NAME" and "exp_avg_sq.NAME", sharing storage; catch_up() first.
-  std::map<std::string, at::Tensor> state() const;
-  /// Copies the moments. @throws c10::Error naming a tensor that is missing or has another shape.
+  /// The moments by name, "exp_avg.NAME" and "exp_avg_sq.NAME", sharing storage. Catches up first.
+  std::map<std::string, at::Tensor> state();
+  /// Copies the moments and forgets updates that wait: the weights are those of the state, too. @throws
+  /// c10::Error naming a tensor that is missing or has another shape.
   void load_state(const std::map<std::string, at::Tensor>& state, int64_t steps);
 
  private:

@@ -17,7 +17,7 @@
 namespace vcas::training {
 
 /// A loss or gradient that is not a number: the message names step and batch. The model is as the step before
-/// left it.
+/// left it, once updates are finished (finish_updates()).
 class NonFiniteError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -56,7 +56,8 @@ class Trainer {
 
   /// Finishes updates first.
   TrainerState state();
-  /// Takes everything but the model's tensors. @throws c10::Error naming what does not fit.
+  /// Takes everything but the model's tensors, which are restored before. @throws c10::Error naming what does
+  /// not fit.
   void load_state(const TrainerState& state);
 
  private:

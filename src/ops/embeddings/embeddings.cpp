@@ -36,6 +36,25 @@ at::Tensor plain_embeddings(const EmbeddingIndices& indices, const EmbeddingPara
   return dropout(normed, rng, Site::embedding_dropout, options.dropout, Implementation::plain);
 }
 
+void check(const EmbeddingIndices& indices, const EmbeddingParameters& p, const EmbeddingOptions& options) {
+  TORCH_CHECK(p.word.dim() == 2, "embeddings: expected a word table [vocabulary, H], got ", p.word.sizes());
+  const int64_t rows = indices.word.numel(), hidden = p.word.size(1);
+  for (const at::Tensor* each : {&indices.word, &indices.position, &indices.token_type}) {
+    TORCH_CHECK(each->dim() == 1 && each->numel() == rows, "embeddings: expected ", rows,
+                " indices of each table, got ", each->sizes());
+  }
+  for (const at::Tensor* table : {&p.position, &p.token_type}) {
+    TORCH_CHECK(table->dim() == 2 && table->size(1) == hidden, "embeddings: expected a table [*, ", hidden,
+                "], got ", table->sizes());
+  }
+  for (const at::Tensor* norm : {&p.norm_weight, &p.norm_bias}) {
+    TORCH_CHECK(norm->dim() == 1 && norm->numel() == hidden, "embeddings: expected LayerNorm parameters [",
+                hidden, "], got ", norm->sizes());
+  }
+  TORCH_CHECK(options.dropout >= 0 && options.dropout < 1,
+              "embeddings: expected a dropout probability in [0, 1), got ", options.dropout);
+}
+
 bool has_kernels(const EmbeddingParameters& p) {
   const at::Tensor* tensors[] = {&p.word, &p.position, &p.token_type, &p.norm_weight, &p.norm_bias};
   return std::all_of(std::begin(tensors), std::end(tensors), [](const at::Tensor* t) {
@@ -201,6 +220,7 @@ class Embeddings : public torch::autograd::Function<Embeddings> {
 
 at::Tensor embeddings(const EmbeddingIndices& indices, const EmbeddingParameters& parameters,
                       const at::Tensor& rng, const EmbeddingOptions& options) {
+  check(indices, parameters, options);
   if (options.implementation == Implementation::plain || !has_kernels(parameters)) {
     return plain_embeddings(indices, parameters, rng, options);
   }

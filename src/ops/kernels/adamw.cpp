@@ -1,6 +1,7 @@
 #include "ops/kernels/adamw.h"
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "ops/kernels/array_blocks.h"
@@ -66,7 +67,7 @@ HWY_INLINE bool is_settled(const AdamWVector& vector, VF limit) {
   return hn::AllTrue(d, hn::Le(hn::Abs(vector.exp_avg), hn::Mul(limit, hn::Abs(vector.param))));
 }
 
-/// @param limit as is_settled() takes it; negative: weights change in every step.
+/// @param limit as is_settled() takes it; NaN: weights may change in every step.
 void adamw_skipped_row(std::span<const AdamWFactors> steps, const AdamWRows& rows, int64_t row, float limit) {
   constexpr size_t kStepsBetweenTests = 16;
   const auto limits = hn::Set(DF(), limit);
@@ -106,12 +107,13 @@ void for_each_row(const AdamWRows& rows, const Body& body) {
 
 /// |exp_avg| ≤ limit·|param| makes every step's change less than a quarter of param's last place.
 float settled_limit(std::span<const AdamWFactors> steps) {
+  constexpr float kNever = std::numeric_limits<float>::quiet_NaN();
   float largest_step = 0;
   for (const AdamWFactors& step : steps) {
-    if (step.decay != 1) return -1;
+    if (step.decay != 1) return kNever;
     largest_step = std::max(largest_step, step.step_size);
   }
-  if (!(steps.front().epsilon > 0)) return -1;
+  if (!(steps.front().epsilon > 0)) return kNever;
   // A learning rate of 0 changes nothing at all.
   return largest_step > 0 ? 0x1p-27f * steps.front().epsilon / largest_step : 0;
 }

@@ -4,7 +4,7 @@
 
 namespace vcas::ops::kernels {
 
-/// Single-threaded SIMD building blocks of the packed GEMMs.
+/// Single-threaded SIMD building blocks of the GEMMs.
 
 /// out[c·ldo + r] = factor[r]·rows[r][c] for r < row_count, c < columns: a transposing copy of gathered rows.
 /// @param factors [row_count] or null: 1.

@@ -19,10 +19,12 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 using OptionalTensor = std::optional<at::Tensor>;
 
-void check(const at::Tensor& x, const at::Tensor& weight) {
+void check(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias) {
   TORCH_CHECK(weight.dim() == 2, "linear: expected weight [N, K], got ", weight.sizes());
   TORCH_CHECK(x.dim() == 2 && x.size(1) == weight.size(1), "linear: expected x [R, ", weight.size(1),
               "], got ", x.sizes());
+  TORCH_CHECK(!bias.has_value() || bias->sizes() == at::IntArrayRef{weight.size(0)},
+              "linear: expected bias [", weight.size(0), "], got ", bias->sizes());
 }
 
 at::Tensor affine(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias, bool plain) {
@@ -76,14 +78,14 @@ class Linear : public torch::autograd::Function<Linear> {
 at::Tensor linear_autograd(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias,
                            const OptionalTensor& plan, const OptionalTensor& row_scores,
                            const OptionalTensor& flops, int64_t index, bool plain) {
-  check(x, weight);
+  check(x, weight, bias);
   return Linear::apply(x, weight, bias, plan, row_scores, flops, index, plain);
 }
 
 at::Tensor linear_forward(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias,
                           const OptionalTensor&, const OptionalTensor&, const OptionalTensor&, int64_t,
                           bool plain) {
-  check(x, weight);
+  check(x, weight, bias);
   return affine(x, weight, bias, plain);
 }
 

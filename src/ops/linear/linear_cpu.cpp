@@ -25,7 +25,7 @@ RowView rows_of(const at::Tensor& matrix) {
 }  // namespace
 
 bool linear_has_kernels(const at::Tensor& x, const at::Tensor& weight) {
-  return x.size(0) > 0 && is_float_array(x) && is_float_array(weight);
+  return x.size(0) > 0 && weight.numel() > 0 && is_float_array(x) && is_float_array(weight);
 }
 
 at::Tensor linear_forward_cpu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
