@@ -44,11 +44,11 @@ double plain_sum_of_squares(const at::Tensor& tensor) {
 }
 
 /// The plain reference of ops::kernels::adamw_step, for tensors that it does not take.
-void plain_adamw_step(const ops::kernels::AdamWOptions& options, at::Tensor weight, at::Tensor gradient,
-                      at::Tensor exp_avg, at::Tensor exp_avg_sq) {
+void plain_adamw_step(const ops::kernels::AdamWOptions& options, const at::Tensor& weight,
+                      const at::Tensor& unscaled, const at::Tensor& exp_avg, const at::Tensor& exp_avg_sq) {
   const double step_size = options.learning_rate / (1 - std::pow(options.beta1, options.step));
   const double second_moment_correction = std::sqrt(1 - std::pow(options.beta2, options.step));
-  gradient = options.grad_scale == 1 ? gradient : gradient.mul(options.grad_scale);
+  const at::Tensor gradient = options.grad_scale == 1 ? unscaled : unscaled.mul(options.grad_scale);
   weight.mul_(1 - options.learning_rate * options.weight_decay);
   exp_avg.lerp_(gradient, 1 - options.beta1);
   exp_avg_sq.mul_(options.beta2).addcmul_(gradient, gradient, 1 - options.beta2);
@@ -142,6 +142,7 @@ void AdamW::load_state(const std::map<std::string, at::Tensor>& state, int64_t s
 
 double global_norm(const std::vector<at::Tensor>& gradients) {
   std::vector<at::Tensor> values;
+  values.reserve(gradients.size());
   for (const auto& gradient : gradients) {
     values.push_back(gradient.is_sparse() ? gradient.coalesce().values() : gradient);
   }

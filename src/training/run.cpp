@@ -149,7 +149,7 @@ RunSummary Run::finish(MetricsLog& log, Progress& progress) {
   if (!evaluation_) evaluate(log, progress);
   trainer_.finish_updates();
   task_.save_model(run_options_.output_dir);
-  const RunSummary result = summary();
+  RunSummary result = summary();
   formats::write_file_atomically(run_options_.output_dir / "summary.json", to_json(result).dump(2) + "\n");
   return result;
 }
