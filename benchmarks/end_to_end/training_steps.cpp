@@ -32,7 +32,9 @@
 
 namespace {
 
-using namespace vcas;
+namespace control = vcas::control;
+namespace data = vcas::data;
+namespace training = vcas::training;
 
 struct Options {
   std::filesystem::path model_name_or_path;
