@@ -19,10 +19,29 @@
 #include "ops/kernels/gelu.h"
 #include "ops/kernels/layer_norm.h"
 #include "ops/kernels/reductions.h"
+#include "ops/kernels/tensor_rows.h"
 
 namespace {
 
-using namespace vcas::ops::kernels;
+using vcas::ops::kernels::adamw_step;
+using vcas::ops::kernels::AdamWArrays;
+using vcas::ops::kernels::AdamWFactors;
+using vcas::ops::kernels::attention_forward;
+using vcas::ops::kernels::AttentionInputs;
+using vcas::ops::kernels::AttentionShape;
+using vcas::ops::kernels::DropoutMask;
+using vcas::ops::kernels::gelu_backward;
+using vcas::ops::kernels::gelu_forward;
+using vcas::ops::kernels::GeluBackward;
+using vcas::ops::kernels::GeluKind;
+using vcas::ops::kernels::layer_norm_backward;
+using vcas::ops::kernels::layer_norm_forward;
+using vcas::ops::kernels::LayerNormBackward;
+using vcas::ops::kernels::LayerNormForward;
+using vcas::ops::kernels::reduce_rows;
+using vcas::ops::kernels::rows_of;
+using vcas::ops::kernels::RowView;
+using vcas::ops::kernels::Workspace;
 
 constexpr int64_t kTexts = 32, kTokens = 18, kRows = kTexts * kTokens;
 constexpr int64_t kHidden = 384, kIntermediate = 1536, kHeads = 12;
@@ -35,8 +54,6 @@ struct Case {
 };
 
 float* data(const at::Tensor& tensor) { return tensor.mutable_data_ptr<float>(); }
-
-RowView rows_of(const at::Tensor& matrix) { return {data(matrix), matrix.size(1), nullptr, nullptr}; }
 
 DropoutMask dropout_mask() {
   vcas::sampling::StreamKey stream;

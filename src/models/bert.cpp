@@ -62,9 +62,6 @@ class BertForwardPass : public ForwardPass {
     auto outcome = nn::backward(loss_, parameters_, recording_, plan, {loss_scale, want_stats, last_pass});
     BackwardResult result;
     result.gradients = std::move(outcome.gradients);
-    for (auto& gradient : result.gradients) {
-      if (gradient.is_sparse()) gradient = gradient.coalesce();
-    }
     if (want_stats) result.blocks = std::move(outcome.blocks);
     result.flops = outcome.block_flops + 2 * head_flops_;
     return result;
@@ -146,8 +143,8 @@ std::vector<NamedParameter> BertClassifier::trainable_parameters() const {
 }
 
 std::vector<RowsRead> BertClassifier::rows_read(const TextBatch& batch) const {
-  // The word embeddings come first of all parameters.
-  if (!named_parameters_in_order().front().value.requires_grad()) return {};
+  if (!embeddings_->word_embeddings().requires_grad()) return {};
+  // They come first of all parameters.
   return {{0, batch.token_ids}};
 }
 

@@ -18,6 +18,7 @@ class BertEmbeddings : public torch::nn::Module {
   explicit BertEmbeddings(const BertConfig& config);
   /// @return [R, H]. @throws c10::Error when a text is longer than max_position_embeddings.
   at::Tensor forward(const TextBatch& batch, const sampling::StreamKey& stream, bool training);
+  const at::Tensor& word_embeddings() const { return word_; }
 
  private:
   double layer_norm_eps_, dropout_;

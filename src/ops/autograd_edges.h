@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 
 namespace vcas::ops {
 
@@ -25,6 +26,11 @@ inline int64_t presence_bits(std::initializer_list<bool> present) {
   int64_t bits = 0, bit = 0;
   for (const bool p : present) bits |= int64_t{p} << bit++;
   return bits;
+}
+
+/// An undefined tensor as an absent argument of an operator.
+inline std::optional<at::Tensor> optional(const at::Tensor& tensor) {
+  return tensor.defined() ? std::optional(tensor) : std::nullopt;
 }
 
 }  // namespace vcas::ops

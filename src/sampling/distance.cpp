@@ -8,15 +8,13 @@
 #include <array>
 #include <numeric>
 
+#include "sampling/float_array.h"
+
 namespace vcas::sampling {
 namespace {
 
 constexpr int64_t kChunk = 1 << 16;
 constexpr int64_t kLanes = 8;
-
-bool is_float_array(const at::Tensor& t) {
-  return t.is_cpu() && t.scalar_type() == at::kFloat && t.is_contiguous();
-}
 
 /// Σ (a_i - b_i)² of one chunk; b null: Σ a_i². Independent lanes let the compiler vectorise.
 double chunk_sum(const float* a, const float* b, int64_t count) {

@@ -15,9 +15,12 @@
 #include "ops/kernels/adamw.h"
 #include "ops/kernels/reductions.h"
 #include "ops/kernels/workspace.h"
+#include "sampling/float_array.h"
 
 namespace vcas::training {
 namespace {
+
+using sampling::is_float_array;
 
 constexpr const char* kFirstMoment = "exp_avg.";
 constexpr const char* kSecondMoment = "exp_avg_sq.";
@@ -29,11 +32,6 @@ void load_tensor(const std::map<std::string, at::Tensor>& state, const std::stri
   TORCH_CHECK(found->second.sizes() == target.sizes(), "AdamW: expected ", name, " of shape ", target.sizes(),
               ", got ", found->second.sizes());
   target.copy_(found->second);
-}
-
-/// What the kernels take: plain float arrays.
-bool is_float_array(const at::Tensor& tensor) {
-  return tensor.is_cpu() && tensor.scalar_type() == at::kFloat && tensor.is_contiguous();
 }
 
 /// For tensors that the kernel does not take.

@@ -3,6 +3,7 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 namespace vcas::training {
@@ -25,20 +26,10 @@ LazyRows::LazyRows(AdamWTensors tensors, size_t most_steps)
       most_steps_(most_steps),
       steps_had_(static_cast<size_t>(tensors_.param.size(0)), 0) {}
 
-void LazyRows::catch_up(const at::Tensor& rows) {
-  std::vector<AdamWRow> behind;
-  for (const int64_t row : checked_rows(rows)) {
-    if (const auto late = take_behind(row)) behind.push_back(*late);
-  }
-  ops::kernels::adamw_skipped_steps(steps_, rows_of(behind));
-}
+void LazyRows::catch_up(const at::Tensor& rows) { give_missed_steps(checked_rows(rows)); }
 
 void LazyRows::catch_up_all() {
-  std::vector<AdamWRow> behind;
-  for (int64_t row = 0; row < tensors_.param.size(0); ++row) {
-    if (const auto late = take_behind(row)) behind.push_back(*late);
-  }
-  ops::kernels::adamw_skipped_steps(steps_, rows_of(behind));
+  give_missed_steps(std::views::iota(int64_t{0}, tensors_.param.size(0)));
   std::fill(steps_had_.begin(), steps_had_.end(), 0);
   steps_.clear();
 }
@@ -74,11 +65,15 @@ std::span<const int64_t> LazyRows::checked_rows(const at::Tensor& rows) const {
   return values;
 }
 
-std::optional<AdamWRow> LazyRows::take_behind(int64_t row) {
-  const int64_t had =
-      std::exchange(steps_had_[static_cast<size_t>(row)], static_cast<int64_t>(steps_.size()));
-  if (had == static_cast<int64_t>(steps_.size())) return std::nullopt;
-  return AdamWRow{row, had};
+template <class Rows>
+void LazyRows::give_missed_steps(const Rows& rows) {
+  const auto all = static_cast<int64_t>(steps_.size());
+  std::vector<AdamWRow> behind;
+  for (const int64_t row : rows) {
+    const int64_t had = std::exchange(steps_had_[static_cast<size_t>(row)], all);
+    if (had < all) behind.push_back({row, had});
+  }
+  ops::kernels::adamw_skipped_steps(steps_, rows_of(behind));
 }
 
 ops::kernels::AdamWRows LazyRows::rows_of(std::span<const AdamWRow> rows) const {

@@ -3,7 +3,6 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -38,8 +37,8 @@ class LazyRows {
 
  private:
   std::span<const int64_t> checked_rows(const at::Tensor& rows) const;
-  /// Of one row, when it has not had all steps. Marks it as having had them.
-  std::optional<ops::kernels::AdamWRow> take_behind(int64_t row);
+  template <class Rows>
+  void give_missed_steps(const Rows& rows);
   ops::kernels::AdamWRows rows_of(std::span<const ops::kernels::AdamWRow> rows) const;
 
   AdamWTensors tensors_;

@@ -68,20 +68,28 @@ TextClassificationTask::TextClassificationTask(models::TextClassifier& model, da
       save_model_(std::move(save_model)),
       order_(train_.lengths(), order_options(batching)) {}
 
+const TextClassificationTask::Packed& TextClassificationTask::packed(const MicroBatchPosition& position) {
+  if (!packed_ || packed_->position != position) {
+    auto texts = train_.pack(order_.batch({position.epoch, position.index}));
+    auto batch = to_batch(texts);
+    packed_ = {position, std::move(batch), std::move(texts)};
+  }
+  return *packed_;
+}
+
 std::vector<models::RowsRead> TextClassificationTask::rows_read(const MicroBatchPosition& position) {
-  return model_.rows_read(to_batch(train_.pack(order_.batch({position.epoch, position.index}))));
+  return model_.rows_read(packed(position).batch);
 }
 
 MicroBatch TextClassificationTask::forward(const MicroBatchPosition& position, uint64_t seed) {
-  const auto examples = order_.batch({position.epoch, position.index});
-  auto texts = train_.pack(examples);
+  const auto& [_, tensors, texts] = packed(position);
   models::PassOptions options;
   options.seed = seed;
   options.micro_batch = position.number;
   MicroBatch batch;
-  batch.pass = model_.forward_pass(to_batch(texts), options);
-  batch.offsets = std::move(texts.offsets);
-  batch.full_size = static_cast<int64_t>(examples.size()) == batching_.train_batch_size;
+  batch.pass = model_.forward_pass(tensors, options);
+  batch.offsets = texts.offsets;
+  batch.full_size = static_cast<int64_t>(texts.labels.size()) == batching_.train_batch_size;
   batch.number = position.number;
   return batch;
 }

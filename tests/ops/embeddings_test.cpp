@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "support/wave.h"
+
 namespace vcas::ops {
 namespace {
 
@@ -11,11 +13,8 @@ constexpr int64_t kHidden = 150;
 /// Sums over 150 columns and a few rows, rounded at 2^-24 each, on values of order one.
 constexpr double kRounding = 1e-5;
 
-at::Tensor values(at::IntArrayRef shape, double phase) {
-  return at::sin(at::arange(c10::multiply_integers(shape), at::kDouble) * 0.37 + phase)
-      .view(shape)
-      .to(at::kFloat)
-      .set_requires_grad(true);
+at::Tensor values(at::IntArrayRef shape, double phase, at::ScalarType dtype = at::kFloat) {
+  return test::wave(shape, phase, dtype).set_requires_grad(true);
 }
 
 struct Problem {
@@ -37,7 +36,8 @@ struct Problem {
   /// Gradients of a sum with fixed weights, dense.
   std::vector<at::Tensor> gradients(double dropout, Implementation implementation) const {
     const auto output = run(dropout, implementation);
-    auto result = torch::autograd::grad({(output * values({7, kHidden}, 0.9).detach()).sum()}, list());
+    const auto factors = test::wave(output.sizes(), 0.9, output.scalar_type());
+    auto result = torch::autograd::grad({(output * factors).sum()}, list());
     for (auto& gradient : result) {
       if (gradient.is_sparse()) gradient = gradient.to_dense();
     }
@@ -45,11 +45,12 @@ struct Problem {
   }
 };
 
-TEST(Embeddings, AgreeWithThePlainImplementation) {
-  const Problem problem;
+/// Output and gradients of both implementations, with dropout and without.
+void expect_agreement(const Problem& problem) {
   for (const double dropout : {0.0, 0.3}) {
     const auto plain = problem.run(dropout, Implementation::plain);
     const auto fast = problem.run(dropout, Implementation::automatic);
+    EXPECT_EQ(fast.scalar_type(), plain.scalar_type());
     EXPECT_LT((plain - fast).abs().max().item<double>(), kRounding);
     const auto expected = problem.gradients(dropout, Implementation::plain);
     const auto gradients = problem.gradients(dropout, Implementation::automatic);
@@ -60,6 +61,29 @@ TEST(Embeddings, AgreeWithThePlainImplementation) {
           << i;
     }
   }
+}
+
+TEST(Embeddings, AgreeWithThePlainImplementation) { expect_agreement(Problem()); }
+
+TEST(Embeddings, AgreeOnManyRows) {
+  constexpr int64_t kRows = 1000;
+  Problem problem;
+  const auto row = at::arange(kRows, at::kLong);
+  problem.indices = {row * 17 % 40, row % 9, row.div(500, "floor")};
+  expect_agreement(problem);
+}
+
+TEST(Embeddings, TakeWhatTheKernelsDoNot) {
+  Problem doubles;
+  auto& p = doubles.parameters;
+  for (at::Tensor* each : {&p.word, &p.position, &p.token_type, &p.norm_weight, &p.norm_bias}) {
+    *each = each->detach().to(at::kDouble).set_requires_grad(true);
+  }
+  expect_agreement(doubles);
+  Problem transposed;
+  transposed.parameters.word = values({kHidden, 40}, 0.1).detach().t().set_requires_grad(true);
+  ASSERT_FALSE(transposed.parameters.word.is_contiguous());
+  expect_agreement(transposed);
 }
 
 TEST(Embeddings, GiveWordsACoalescedSparseGradient) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "support/wave.h"
 #include "vcas/sampling/plan.h"
 
 namespace vcas::ops {
@@ -11,16 +12,24 @@ namespace {
 
 constexpr int64_t kRows = 37, kInputs = 70, kOutputs = 45;
 
-at::Tensor values(at::IntArrayRef shape, double phase) {
-  return at::sin(at::arange(c10::multiply_integers(shape), at::kDouble) * 0.37 + phase)
-      .view(shape)
-      .to(at::kFloat)
-      .set_requires_grad(true);
+at::Tensor values(at::IntArrayRef shape, double phase, at::ScalarType dtype = at::kFloat) {
+  return test::wave(shape, phase, dtype).set_requires_grad(true);
 }
 
 struct Outcome {
   at::Tensor output, input, weight, bias, row_scores, flops;
 };
+
+/// A plan under which `kept` of the rows enter the weight's gradient.
+at::Tensor plan_of(int64_t kept) {
+  sampling::BlockPlan plan;
+  plan.sampled = kept < kRows;
+  plan.sample_count = kRows;
+  plan.row_counts = {kept};
+  auto tensor = sampling::make_plan_tensor(1);
+  sampling::write_plan(plan, tensor);
+  return tensor;
+}
 
 /// Forward and backward with `kept` of the rows in the weight's gradient.
 Outcome run(int64_t kept, Implementation implementation) {
@@ -28,13 +37,7 @@ Outcome run(int64_t kept, Implementation implementation) {
              bias = values({kOutputs}, 0.3);
   const LinearProbes probes{at::zeros({kRows}, at::kDouble).set_requires_grad(true),
                             at::zeros({1}, at::kDouble).set_requires_grad(true)};
-  sampling::BlockPlan plan;
-  plan.sampled = kept < kRows;
-  plan.sample_count = kRows;
-  plan.row_counts = {kept};
-  auto plan_tensor = sampling::make_plan_tensor(1);
-  sampling::write_plan(plan, plan_tensor);
-  const auto output = linear(x, weight, bias, plan_tensor, 0, probes, implementation);
+  const auto output = linear(x, weight, bias, plan_of(kept), 0, probes, implementation);
   const auto loss = (output * values({kRows, kOutputs}, 0.9).detach()).sum();
   auto gradients = torch::autograd::grad({loss}, {x, weight, bias, probes.row_scores, probes.flops});
   return {output, gradients[0], gradients[1], gradients[2], gradients[3], gradients[4]};
@@ -66,6 +69,14 @@ TEST(Linear, TakesNoBiasAndGradientsThatNobodyWants) {
   expect_close(fast, plain, "output");
   expect_close(torch::autograd::grad({fast.square().sum()}, {weight}).front(),
                torch::autograd::grad({plain.square().sum()}, {weight}).front(), "weight");
+}
+
+TEST(Linear, SamplesTheSameRowsWithoutBiasAndProbes) {
+  const auto want = run(11, Implementation::automatic);
+  const auto x = values({kRows, kInputs}, 0.1).detach(), weight = values({kOutputs, kInputs}, 0.2);
+  const auto output = linear(x, weight, {}, plan_of(11), 0);
+  const auto loss = (output * values({kRows, kOutputs}, 0.9).detach()).sum();
+  EXPECT_TRUE(at::equal(torch::autograd::grad({loss}, {weight}).front(), want.weight));
 }
 
 TEST(Linear, TakesRowsThatLieApartAndNoRowsAtAll) {

@@ -5,16 +5,16 @@
 #include <torch/nn/utils/clip_grad.h>
 #include <torch/optim/adamw.h>
 
+#include "support/wave.h"
+
 namespace vcas::training {
 namespace {
 
-at::Tensor values(at::IntArrayRef shape, double phase, at::ScalarType dtype) {
-  return at::sin(at::arange(c10::multiply_integers(shape), at::kDouble) * 0.37 + phase).view(shape).to(dtype);
-}
+using test::wave;
 
 /// Steps ours and torch.optim.AdamW over the same gradients. @return the largest difference of a weight.
 double difference_after_steps(at::ScalarType dtype, int64_t steps) {
-  const at::Tensor weight = values({33, 17}, 0.1, dtype), bias = values({33}, 0.2, dtype);
+  const at::Tensor weight = wave({33, 17}, 0.1, dtype), bias = wave({33}, 0.2, dtype);
   at::Tensor peer_weight = weight.clone().set_requires_grad(true);
   at::Tensor peer_bias = bias.clone().set_requires_grad(true);
   AdamW ours({{"weight", weight, true}, {"bias", bias, false}}, {0.9, 0.99, 1e-8, 0.1});
@@ -31,8 +31,8 @@ double difference_after_steps(at::ScalarType dtype, int64_t steps) {
 
   for (int64_t step = 0; step < steps; ++step) {
     const double learning_rate = 0.01 / static_cast<double>(step + 1);
-    const at::Tensor weight_gradient = values({33, 17}, 1.0 + static_cast<double>(step), dtype);
-    const at::Tensor bias_gradient = values({33}, 2.0 + static_cast<double>(step), dtype);
+    const at::Tensor weight_gradient = wave({33, 17}, 1.0 + static_cast<double>(step), dtype);
+    const at::Tensor bias_gradient = wave({33}, 2.0 + static_cast<double>(step), dtype);
     ours.step({weight_gradient, bias_gradient}, learning_rate);
     for (auto& group : peer.param_groups()) group.options().set_lr(learning_rate);
     peer_weight.mutable_grad() = weight_gradient.clone();
@@ -50,8 +50,8 @@ TEST(AdamW, AgreesWithTorchInFloat32) { EXPECT_LT(difference_after_steps(at::kFl
 TEST(AdamW, AgreesWithTorchInFloat64) { EXPECT_LT(difference_after_steps(at::kDouble, 20), 1e-14); }
 
 TEST(AdamW, ScalesGradientsOnReadingAndLeavesThemAsTheyAre) {
-  const at::Tensor weight = values({8}, 0.1, at::kFloat), scaled_weight = weight.clone();
-  const at::Tensor gradient = values({8}, 0.5, at::kFloat), before = gradient.clone();
+  const at::Tensor weight = wave({8}, 0.1, at::kFloat), scaled_weight = weight.clone();
+  const at::Tensor gradient = wave({8}, 0.5, at::kFloat), before = gradient.clone();
   AdamW with_scale({{"w", scaled_weight}}, {}), plain({{"w", weight}}, {});
   with_scale.step({gradient}, 0.1, 0.25);
   plain.step({gradient * 0.25}, 0.1);
@@ -60,22 +60,22 @@ TEST(AdamW, ScalesGradientsOnReadingAndLeavesThemAsTheyAre) {
 }
 
 TEST(AdamW, GoesOnFromASavedStateWithTheSameBits) {
-  const at::Tensor weight = values({9}, 0.1, at::kFloat), resumed_weight = weight.clone();
+  const at::Tensor weight = wave({9}, 0.1, at::kFloat), resumed_weight = weight.clone();
   AdamW optimizer({{"w", weight}}, {});
-  optimizer.step({values({9}, 1, at::kFloat)}, 0.1);
+  optimizer.step({wave({9}, 1, at::kFloat)}, 0.1);
   resumed_weight.copy_(weight);
   AdamW resumed({{"w", resumed_weight}}, {});
   std::map<std::string, at::Tensor> state;
   for (const auto& [name, tensor] : optimizer.state()) state[name] = tensor.clone();
   resumed.load_state(state, optimizer.steps());
-  optimizer.step({values({9}, 2, at::kFloat)}, 0.1);
-  resumed.step({values({9}, 2, at::kFloat)}, 0.1);
+  optimizer.step({wave({9}, 2, at::kFloat)}, 0.1);
+  resumed.step({wave({9}, 2, at::kFloat)}, 0.1);
   EXPECT_TRUE(at::equal(weight, resumed_weight));
 }
 
 at::Tensor sparse_gradient(const std::vector<int64_t>& rows, int64_t width, int64_t step) {
   const at::Tensor values_of_rows =
-      values({static_cast<int64_t>(rows.size()), width}, static_cast<double>(step), at::kFloat);
+      wave({static_cast<int64_t>(rows.size()), width}, static_cast<double>(step), at::kFloat);
   return at::sparse_coo_tensor(at::tensor(rows).unsqueeze(0), values_of_rows, {40, width}).coalesce();
 }
 
@@ -84,7 +84,7 @@ std::vector<int64_t> rows_of_step(int64_t step) { return {step % 3, 5 + step * 7
 
 TEST(AdamW, UpdatesRowsLazilyWithTheBitsOfTheDenseUpdate) {
   for (const double weight_decay : {0.0, 0.1}) {
-    const at::Tensor dense_weight = values({40, 19}, 0.1, at::kFloat), lazy_weight = dense_weight.clone();
+    const at::Tensor dense_weight = wave({40, 19}, 0.1, at::kFloat), lazy_weight = dense_weight.clone();
     AdamW dense({{"w", dense_weight}}, {0.9, 0.999, 1e-8, weight_decay});
     AdamW lazy({{"w", lazy_weight}}, {0.9, 0.999, 1e-8, weight_decay});
     for (int64_t step = 0; step < 60; ++step) {
@@ -106,7 +106,7 @@ TEST(AdamW, UpdatesRowsLazilyWithTheBitsOfTheDenseUpdate) {
 }
 
 TEST(AdamW, TakesASparseGradientOfAParameterWhoseReadsNobodyAnnounces) {
-  const at::Tensor dense_weight = values({40, 19}, 0.1, at::kFloat), weight = dense_weight.clone();
+  const at::Tensor dense_weight = wave({40, 19}, 0.1, at::kFloat), weight = dense_weight.clone();
   AdamW dense({{"w", dense_weight}}, {}), sparse({{"w", weight}}, {});
   for (int64_t step = 0; step < 3; ++step) {
     const at::Tensor gradient = sparse_gradient(rows_of_step(step), 19, step);
@@ -117,7 +117,7 @@ TEST(AdamW, TakesASparseGradientOfAParameterWhoseReadsNobodyAnnounces) {
 }
 
 TEST(AdamW, TakesADenseGradientBetweenSparseOnes) {
-  const at::Tensor dense_weight = values({40, 19}, 0.1, at::kFloat), weight = dense_weight.clone();
+  const at::Tensor dense_weight = wave({40, 19}, 0.1, at::kFloat), weight = dense_weight.clone();
   AdamW dense({{"w", dense_weight}}, {}), lazy({{"w", weight}}, {});
   for (int64_t step = 0; step < 5; ++step) {
     const at::Tensor gradient = sparse_gradient(rows_of_step(step), 19, step);
@@ -130,14 +130,14 @@ TEST(AdamW, TakesADenseGradientBetweenSparseOnes) {
 }
 
 TEST(AdamW, RefusesAGradientOfARowThatWasReadBeforeItsUpdate) {
-  AdamW optimizer({{"w", values({40, 19}, 0.1, at::kFloat)}}, {});
+  AdamW optimizer({{"w", wave({40, 19}, 0.1, at::kFloat)}}, {});
   optimizer.catch_up(0, at::tensor(std::vector<int64_t>{1}));
   optimizer.step({sparse_gradient({1}, 19, 1)}, 0.1);
   EXPECT_THROW(optimizer.step({sparse_gradient({1, 2}, 19, 2)}, 0.1), c10::Error);
 }
 
 TEST(AdamW, RefusesARowThatTheParameterDoesNotHaveAndLosesNoUpdate) {
-  const at::Tensor weight = values({40, 19}, 0.1, at::kFloat), undisturbed = weight.clone();
+  const at::Tensor weight = wave({40, 19}, 0.1, at::kFloat), undisturbed = weight.clone();
   AdamW refusing({{"w", weight}}, {}), peer({{"w", undisturbed}}, {});
   for (int64_t step = 0; step < 4; ++step) {
     const at::Tensor gradient = sparse_gradient(rows_of_step(step), 19, step);
@@ -153,7 +153,7 @@ TEST(AdamW, RefusesARowThatTheParameterDoesNotHaveAndLosesNoUpdate) {
 }
 
 TEST(AdamW, RefusesASparseGradientThatIsNotOfWholeRows) {
-  const at::Tensor weight = values({40, 19}, 0.1, at::kFloat);
+  const at::Tensor weight = wave({40, 19}, 0.1, at::kFloat);
   AdamW optimizer({{"w", weight}}, {});
   optimizer.catch_up(0, at::tensor(std::vector<int64_t>{0}));
   EXPECT_THROW(optimizer.step({at::ones({40, 19}).to_sparse()}, 0.1), c10::Error);
@@ -170,7 +170,7 @@ TEST(AdamW, NamesAMissingMoment) {
 }
 
 TEST(Clipping, AgreesWithTorch) {
-  std::vector<at::Tensor> gradients = {values({40, 3}, 0.3, at::kFloat), values({7}, 0.9, at::kFloat)};
+  std::vector<at::Tensor> gradients = {wave({40, 3}, 0.3, at::kFloat), wave({7}, 0.9, at::kFloat)};
   std::vector<at::Tensor> peers;
   for (const auto& gradient : gradients) {
     peers.push_back(at::zeros_like(gradient).set_requires_grad(true));

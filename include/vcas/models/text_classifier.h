@@ -31,8 +31,8 @@ struct PassOptions {
 
 /// What one backward pass gave.
 struct BackwardResult {
-  /// One a trainable parameter, in the order of trainable_parameters(); coalesced sparse COO for those that
-  /// TextClassifier::rows_read() names.
+  /// One a trainable parameter, in the order of trainable_parameters(); sparse COO, coalesced or not, for
+  /// those that TextClassifier::rows_read() names.
   std::vector<at::Tensor> gradients;
   std::vector<sampling::SamplingStats> blocks;  ///< block nearest the input first; empty unless asked for
   double flops = 0;                             ///< of this pass

@@ -11,7 +11,7 @@ struct EmbeddingIndices {
   at::Tensor word, position, token_type;
 };
 
-/// H: hidden size. The gradient of `word` is coalesced sparse COO, the others are dense.
+/// H: hidden size. The gradient of `word` is sparse COO, coalesced or not, the others are dense.
 struct EmbeddingParameters {
   at::Tensor word;         ///< [vocabulary, H]
   at::Tensor position;     ///< [positions, H]

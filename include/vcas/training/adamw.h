@@ -32,8 +32,8 @@ struct AdamWOptions {
 /// of the dense update: float32 on the CPU, two dimensions; others are updated in each step.
 class AdamW {
  public:
-  ~AdamW();
   AdamW(std::vector<models::NamedParameter> parameters, AdamWOptions options);
+  ~AdamW();
 
   /// @param gradients      one a parameter, of its shape.
   /// @param gradient_scale multiplies every gradient first (clipping).

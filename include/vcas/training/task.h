@@ -17,6 +17,8 @@ struct MicroBatchPosition {
   int64_t epoch = 0;
   int64_t index = 0;  ///< in its epoch
   int64_t number = 0;
+
+  bool operator==(const MicroBatchPosition&) const = default;
 };
 
 /// How a classifier does on held-out examples.

@@ -60,12 +60,22 @@ class TextClassificationTask final : public Task {
   void save_model(const std::filesystem::path& folder) const override { save_model_(folder); }
 
  private:
+  /// A training batch and the position that it belongs to.
+  struct Packed {
+    MicroBatchPosition position;
+    models::TextBatch batch;
+    data::PackedTexts texts;
+  };
+  /// rows_read() and forward() of one position share it.
+  const Packed& packed(const MicroBatchPosition& position);
+
   models::TextClassifier& model_;
   data::TokenizedTexts train_;
   std::optional<data::TokenizedTexts> validation_;
   TextBatching batching_;
   SaveModel save_model_;
   data::TrainingOrder order_;
+  std::optional<Packed> packed_;
 };
 
 }  // namespace vcas::training

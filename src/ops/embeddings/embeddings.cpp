@@ -17,10 +17,14 @@
 #include "ops/kernels/layer_norm.h"
 #include "ops/kernels/pooled_tensor.h"
 #include "ops/kernels/row_chunks.h"
+#include "ops/kernels/tensor_rows.h"
+#include "sampling/float_array.h"
 
 namespace vcas::ops {
 namespace {
 
+using kernels::rows_of;
+using kernels::RowView;
 using sampling::Site;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
@@ -57,9 +61,8 @@ void check(const EmbeddingIndices& indices, const EmbeddingParameters& p, const 
 
 bool has_kernels(const EmbeddingParameters& p) {
   const at::Tensor* tensors[] = {&p.word, &p.position, &p.token_type, &p.norm_weight, &p.norm_bias};
-  return std::all_of(std::begin(tensors), std::end(tensors), [](const at::Tensor* t) {
-    return t->is_cpu() && t->scalar_type() == at::kFloat && t->is_contiguous();
-  });
+  return std::all_of(std::begin(tensors), std::end(tensors),
+                     [](const at::Tensor* tensor) { return sampling::is_float_array(*tensor); });
 }
 
 std::span<const int64_t> checked_indices(const char* table_name, const at::Tensor& indices,
@@ -82,18 +85,17 @@ at::Tensor sum_of_rows(const EmbeddingIndices& indices, const EmbeddingParameter
   const int64_t width = p.word.size(1);
   const auto rows = static_cast<int64_t>(words.size());
   auto sum = kernels::pooled_empty({rows, width}, at::kFloat);
-  const auto row_of = [width](const at::Tensor& table, int64_t row) {
-    return table.const_data_ptr<float>() + row * width;
-  };
+  const RowView word_rows = rows_of(p.word, words.data());
+  const RowView type_rows = rows_of(p.token_type, types.data());
+  const RowView position_rows = rows_of(p.position, positions.data());
+  auto* out = sum.mutable_data_ptr<float>();
   const auto workspace = kernels::lease_workspace();
   kernels::for_row_chunks(rows, /*scratch_floats=*/0, *workspace, [&](int64_t begin, int64_t end, float*) {
     for (int64_t r = begin; r < end; ++r) {
-      const auto i = static_cast<size_t>(r);
-      const float* word = row_of(p.word, words[i]);
-      const float* type = row_of(p.token_type, types[i]);
-      const float* position = row_of(p.position, positions[i]);
-      float* out = sum.mutable_data_ptr<float>() + r * width;
-      for (int64_t c = 0; c < width; ++c) out[c] = word[c] + type[c] + position[c];
+      const float* word = word_rows.row(r);
+      const float* type = type_rows.row(r);
+      const float* position = position_rows.row(r);
+      for (int64_t c = 0; c < width; ++c) out[r * width + c] = word[c] + type[c] + position[c];
     }
   });
   return sum;
@@ -111,7 +113,7 @@ Normed normalise(const at::Tensor& sum, const EmbeddingParameters& p, const at::
                 at::empty({rows}, at::kFloat)};
   const auto workspace = kernels::lease_workspace();
   kernels::LayerNormForward norm;
-  norm.input = {sum.const_data_ptr<float>(), width, nullptr, nullptr};
+  norm.input = rows_of(sum);
   norm.gamma = p.norm_weight.const_data_ptr<float>();
   norm.beta = p.norm_bias.const_data_ptr<float>();
   norm.epsilon = static_cast<float>(options.layer_norm_eps);
@@ -121,7 +123,7 @@ Normed normalise(const at::Tensor& sum, const EmbeddingParameters& p, const at::
   kernels::layer_norm_forward(norm, rows, width, *workspace);
   if (options.dropout == 0) return result;
   kernels::DropoutForward drop;
-  drop.input = {result.output.const_data_ptr<float>(), width, nullptr, nullptr};
+  drop.input = rows_of(result.output);
   drop.mask = kernels::DropoutMask(read_rng(rng, Site::embedding_dropout), options.dropout);
   drop.output = result.output.mutable_data_ptr<float>();
   kernels::dropout_forward(drop, rows, width, *workspace);
@@ -147,6 +149,12 @@ at::Tensor dense_gradient(const at::Tensor& rows, const at::Tensor& indices, at:
              gradient.mutable_data_ptr<float>());
   return gradient;
 }
+
+/// Place of each saved tensor.
+enum Saved : size_t { kSum, kMean, kRstd, kNormWeight, kWordIndex, kPositionIndex, kTokenTypeIndex };
+
+/// Place of each parameter among the arguments, and of its gradient among the results.
+enum Argument : size_t { kWord, kPosition, kTokenType, kGamma, kBeta, kArgumentCount = 8 };
 
 class Embeddings : public torch::autograd::Function<Embeddings> {
  public:
@@ -175,18 +183,24 @@ class Embeddings : public torch::autograd::Function<Embeddings> {
     GradientEdges edges(*context);
     const bool word = edges.next(), position = edges.next(), token_type = edges.next();
     const bool norm_weight = edges.next(), norm_bias = edges.next();
-    variable_list result(8);
-    if (norm_weight) result[3] = at::empty_like(saved[3]);
-    if (norm_bias) result[4] = at::empty_like(saved[3]);
+    variable_list result(kArgumentCount);
+    if (norm_weight) result[kGamma] = at::empty_like(saved[kNormWeight]);
+    if (norm_bias) result[kBeta] = at::empty_like(saved[kNormWeight]);
     const auto rows = through_norm(context, gradients[0].contiguous(), saved, result);
-    if (word) result[0] = sparse_gradient(rows, saved[4], data["word_sizes"].toIntVector());
-    if (position) result[1] = dense_gradient(rows, saved[5], data["position_sizes"].toIntVector());
-    if (token_type) result[2] = dense_gradient(rows, saved[6], data["token_type_sizes"].toIntVector());
+    if (word) result[kWord] = sparse_gradient(rows, saved[kWordIndex], data["word_sizes"].toIntVector());
+    if (position) {
+      result[kPosition] = dense_gradient(rows, saved[kPositionIndex], data["position_sizes"].toIntVector());
+    }
+    if (token_type) {
+      result[kTokenType] =
+          dense_gradient(rows, saved[kTokenTypeIndex], data["token_type_sizes"].toIntVector());
+    }
     return result;
   }
 
  private:
-  /// The gradient of the sum of embeddings, [R, H]; result[3] and [4], LayerNorm's, are filled where defined.
+  /// The gradient of the sum of embeddings, [R, H]; those of gamma and beta are filled where they are
+  /// defined.
   static at::Tensor through_norm(AutogradContext* context, const at::Tensor& gradient,
                                  const variable_list& saved, variable_list& result) {
     const int64_t rows = gradient.size(0), width = gradient.size(1);
@@ -194,7 +208,7 @@ class Embeddings : public torch::autograd::Function<Embeddings> {
     const auto workspace = kernels::lease_workspace();
     auto inner = kernels::pooled_empty(gradient.sizes(), at::kFloat);
     kernels::LayerNormBackward norm;
-    norm.grad_output = {gradient.const_data_ptr<float>(), width, nullptr, nullptr};
+    norm.grad_output = rows_of(gradient);
     if (p != 0) {
       kernels::DropoutBackward drop;
       drop.grad_output = norm.grad_output;
@@ -202,15 +216,15 @@ class Embeddings : public torch::autograd::Function<Embeddings> {
           kernels::DropoutMask(read_rng(context->saved_data["rng"].toTensor(), Site::embedding_dropout), p);
       drop.grad_input = inner.mutable_data_ptr<float>();
       kernels::dropout_backward(drop, rows, width, *workspace);
-      norm.grad_output = {inner.const_data_ptr<float>(), width, nullptr, nullptr};
+      norm.grad_output = rows_of(inner);
     }
-    norm.sum = {saved[0].const_data_ptr<float>(), width, nullptr, nullptr};
-    norm.mean = saved[1].const_data_ptr<float>();
-    norm.rstd = saved[2].const_data_ptr<float>();
-    norm.gamma = saved[3].const_data_ptr<float>();
+    norm.sum = rows_of(saved[kSum]);
+    norm.mean = saved[kMean].const_data_ptr<float>();
+    norm.rstd = saved[kRstd].const_data_ptr<float>();
+    norm.gamma = saved[kNormWeight].const_data_ptr<float>();
     norm.grad_input = inner.mutable_data_ptr<float>();
-    if (result[3].defined()) norm.grad_gamma = result[3].mutable_data_ptr<float>();
-    if (result[4].defined()) norm.grad_beta = result[4].mutable_data_ptr<float>();
+    if (result[kGamma].defined()) norm.grad_gamma = result[kGamma].mutable_data_ptr<float>();
+    if (result[kBeta].defined()) norm.grad_beta = result[kBeta].mutable_data_ptr<float>();
     kernels::layer_norm_backward(norm, rows, width, *workspace);
     return inner;
   }

@@ -13,6 +13,7 @@
 #include "ops/kernels/pooled_tensor.h"
 #include "ops/kernels/reductions.h"
 #include "ops/kernels/row_chunks.h"
+#include "ops/kernels/tensor_rows.h"
 #include "ops/linear/sampled_weight.h"
 #include "saved_activations.h"
 #include "vcas/sampling/norms.h"
@@ -20,6 +21,7 @@
 namespace vcas::ops {
 namespace {
 
+using kernels::rows_of;
 using kernels::RowView;
 using sampling::Site;
 
@@ -28,7 +30,7 @@ struct CompactGradient {
   at::Tensor value;  ///< [C, columns]
   std::vector<double> row_norms;
 
-  RowView view() const { return {value.const_data_ptr<float>(), value.size(1), nullptr, nullptr}; }
+  RowView view() const { return kernels::rows_of(value); }
   float* data() const { return value.mutable_data_ptr<float>(); }
 };
 
@@ -66,9 +68,6 @@ class CpuBackward {
   const float* parameter(size_t index) const { return a_.parameters[index].const_data_ptr<float>(); }
   at::Tensor compact(int64_t rows, int64_t columns) const {
     return kernels::pooled_empty({rows, columns}, at::kFloat);
-  }
-  RowView rows_of(const at::Tensor& matrix) const {
-    return {matrix.const_data_ptr<float>(), matrix.size(1), nullptr, nullptr};
   }
   bool wants_input_norm() const {
     return a_.options.pre_norm &&
@@ -123,8 +122,7 @@ class CpuBackward {
   void gelu(CompactGradient& activated) {
     kernels::GeluBackward args;
     args.kind = a_.options.tanh_gelu ? kernels::GeluKind::tanh : kernels::GeluKind::erf;
-    args.input = {s_.intermediate.const_data_ptr<float>(), a_.intermediate(), kept_.query_rows().data(),
-                  nullptr};
+    args.input = rows_of(s_.intermediate, kept_.query_rows().data());
     args.grad = activated.data();
     args.row_norms = activated.row_norms.data();
     args.column_sums = parameter_gradient(kIntermediateBias);
@@ -152,7 +150,7 @@ class CpuBackward {
     auto result = compact(count, a_.hidden());
     kernels::LayerNormBackward args;
     args.grad_output = gradient;
-    args.sum = {sum.const_data_ptr<float>(), a_.hidden(), rows.data(), nullptr};
+    args.sum = rows_of(sum, rows.data());
     args.mean = mean.const_data_ptr<float>();
     args.rstd = rstd.const_data_ptr<float>();
     args.gamma = parameter(weight);
@@ -228,7 +226,7 @@ class CpuBackward {
     sampled.index = index;
     sampled.gradient = gradient.view();
     sampled.gradient_norms = gradient.row_norms;
-    sampled.input = {input.const_data_ptr<float>(), input.size(1), rows.data(), nullptr};
+    sampled.input = rows_of(input, rows.data());
     if (input_norms.defined()) sampled.input_norms = input_norms.const_data_ptr<double>();
     sampled.result = parameter_gradient(kLinearWeight[index]);
     sampled.output_size = gradient.value.size(1);

@@ -6,17 +6,16 @@
 #include "ops/kernels/gemm.h"
 #include "ops/kernels/layer_norm.h"
 #include "ops/kernels/pooled_tensor.h"
+#include "ops/kernels/tensor_rows.h"
+#include "sampling/float_array.h"
 #include "saved_activations.h"
 
 namespace vcas::ops {
 namespace {
 
-using kernels::RowView;
+using kernels::rows_of;
+using sampling::is_float_array;
 using sampling::Site;
-
-RowView view(const at::Tensor& matrix, const int64_t* index = nullptr) {
-  return {matrix.const_data_ptr<float>(), matrix.size(1), index, nullptr};
-}
 
 /// The forward pass of a block as a sequence of kernels; each method is one of them.
 class CpuForward {
@@ -55,7 +54,7 @@ class CpuForward {
   at::Tensor linear(const at::Tensor& input, const int64_t* index, int64_t rows, size_t weight) {
     const auto& w = a_.parameters[weight];
     auto output = matrix(rows, w.size(0));
-    kernels::matmul_nt(view(input, index), rows, w.size(0), w.size(1), parameter(weight),
+    kernels::matmul_nt(rows_of(input, index), rows, w.size(0), w.size(1), parameter(weight),
                        parameter(weight + 1), output.mutable_data_ptr<float>(), w.size(0), *workspace_);
     return output;
   }
@@ -77,7 +76,7 @@ class CpuForward {
     auto args =
         layer_norm(kAttentionNormWeight, a_.rows(), saved_.attention_norm_mean, saved_.attention_norm_rstd);
     auto output = matrix(a_.rows(), a_.hidden());
-    args.input = view(a_.x);
+    args.input = rows_of(a_.x);
     args.output = output.mutable_data_ptr<float>();
     kernels::layer_norm_forward(args, a_.rows(), a_.hidden(), *workspace_);
     return output;
@@ -105,8 +104,8 @@ class CpuForward {
     saved_.attention_sum = matrix(a_.output_rows(), a_.hidden());
     saved_.feed_forward_input = matrix(a_.output_rows(), a_.hidden());
     saved_.feed_forward_input_norm = vector(a_.output_rows(), at::kDouble);
-    args.input = view(attended);
-    args.residual = view(a_.x, query_index());
+    args.input = rows_of(attended);
+    args.residual = rows_of(a_.x, query_index());
     args.dropout = dropout_of(a_, Site::attention_output_dropout, a_.options.hidden_dropout);
     args.mask_rows = query_index();
     args.sum = saved_.attention_sum.mutable_data_ptr<float>();
@@ -119,7 +118,7 @@ class CpuForward {
     saved_.activated = matrix(a_.output_rows(), a_.intermediate());
     saved_.activated_norm = vector(a_.output_rows(), at::kDouble);
     kernels::gelu_forward(a_.options.tanh_gelu ? kernels::GeluKind::tanh : kernels::GeluKind::erf,
-                          view(saved_.intermediate), saved_.activated.mutable_data_ptr<float>(),
+                          rows_of(saved_.intermediate), saved_.activated.mutable_data_ptr<float>(),
                           saved_.activated_norm.mutable_data_ptr<double>(), a_.output_rows(),
                           a_.intermediate(), *workspace_);
   }
@@ -130,8 +129,8 @@ class CpuForward {
         layer_norm(kOutputNormWeight, a_.output_rows(), saved_.output_norm_mean, saved_.output_norm_rstd);
     saved_.output_sum = matrix(a_.output_rows(), a_.hidden());
     auto output = matrix(a_.output_rows(), a_.hidden());
-    args.input = view(fed);
-    args.residual = view(saved_.feed_forward_input);
+    args.input = rows_of(fed);
+    args.residual = rows_of(saved_.feed_forward_input);
     args.dropout = dropout_of(a_, Site::feed_forward_dropout, a_.options.hidden_dropout);
     args.mask_rows = query_index();
     args.sum = saved_.output_sum.mutable_data_ptr<float>();
@@ -143,7 +142,7 @@ class CpuForward {
   /// Pre-norm: attention_sum + dropout(fed), in place of fed.
   at::Tensor add_feed_forward(const at::Tensor& fed) {
     kernels::DropoutForward args;
-    args.input = view(fed);
+    args.input = rows_of(fed);
     args.mask = dropout_of(a_, Site::feed_forward_dropout, a_.options.hidden_dropout);
     args.mask_rows = query_index();
     args.output = fed.mutable_data_ptr<float>();
@@ -156,15 +155,11 @@ class CpuForward {
   const kernels::WorkspaceLease workspace_ = kernels::lease_workspace();
 };
 
-bool is_plain_float(const at::Tensor& t) {
-  return t.is_cpu() && t.scalar_type() == at::kFloat && t.is_contiguous();
-}
-
 }  // namespace
 
 bool encoder_layer_has_kernels(const EncoderLayerArguments& arguments) {
-  if (arguments.options.implementation == Implementation::plain || !is_plain_float(arguments.x)) return false;
-  return std::all_of(arguments.parameters.begin(), arguments.parameters.end(), is_plain_float);
+  if (arguments.options.implementation == Implementation::plain || !is_float_array(arguments.x)) return false;
+  return std::all_of(arguments.parameters.begin(), arguments.parameters.end(), is_float_array);
 }
 
 bool encoder_layer_recomputes(const at::Tensor& x, const EncoderLayerOptions& options) {

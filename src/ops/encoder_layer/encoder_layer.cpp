@@ -202,10 +202,6 @@ at::Tensor encoder_layer_meta(const at::Tensor& x, const at::Tensor& offsets, at
   return first_row_only ? x.new_empty_symint({offsets.sym_size(0) - 1, x.sym_size(1)}) : at::empty_like(x);
 }
 
-OptionalTensor optional(const at::Tensor& tensor) {
-  return tensor.defined() ? OptionalTensor(tensor) : std::nullopt;
-}
-
 }  // namespace
 
 TORCH_LIBRARY_FRAGMENT(vcas, library) {

@@ -26,7 +26,7 @@ void adamw_step(std::span<const AdamWArrays> parameters);
 /// One row of a parameter, and the steps that it has not had.
 struct AdamWRow {
   int64_t row;
-  int64_t first_step;  ///< index in AdamWRows::steps of the first of them
+  int64_t first_step;  ///< of adamw_skipped_steps(): index in its `steps` of the first of them
 };
 
 /// Rows of a parameter, each behind by its own number of steps.

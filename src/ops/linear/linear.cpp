@@ -94,10 +94,6 @@ at::Tensor linear_meta(const at::Tensor& x, const at::Tensor& weight, const Opti
   return x.new_empty_symint({x.sym_size(0), weight.sym_size(0)});
 }
 
-OptionalTensor optional(const at::Tensor& tensor) {
-  return tensor.defined() ? OptionalTensor(tensor) : std::nullopt;
-}
-
 }  // namespace
 
 TORCH_LIBRARY_FRAGMENT(vcas, library) {

@@ -7,19 +7,27 @@
 #include "ops/kernels/gemm.h"
 #include "ops/kernels/pooled_tensor.h"
 #include "ops/kernels/reductions.h"
+#include "ops/kernels/tensor_rows.h"
 #include "sampled_weight.h"
+#include "sampling/float_array.h"
 
 namespace vcas::ops {
 namespace {
 
-using kernels::RowView;
+using kernels::rows_of;
+using sampling::is_float_array;
 
-bool is_float_array(const at::Tensor& tensor) {
-  return tensor.is_cpu() && tensor.scalar_type() == at::kFloat && tensor.is_contiguous();
-}
-
-RowView rows_of(const at::Tensor& matrix) {
-  return {matrix.const_data_ptr<float>(), matrix.size(1), nullptr, nullptr};
+/// Norms of the rows of dZ where the draw or the scores need them, and the gradient of the bias.
+std::vector<double> reduce_gradient(const at::Tensor& gradient, const LinearBackwardRequest& request,
+                                    const at::Tensor& bias_gradient, kernels::Workspace& workspace) {
+  const int64_t rows = gradient.size(0);
+  std::vector<double> norms(static_cast<size_t>(rows));
+  const bool want_norms = request.row_scores || weight_row_count(request.plan, request.index, rows) < rows;
+  if (want_norms || request.bias) {
+    kernels::reduce_rows(rows_of(gradient), rows, gradient.size(1), want_norms ? norms.data() : nullptr,
+                         request.bias ? bias_gradient.mutable_data_ptr<float>() : nullptr, workspace);
+  }
+  return norms;
 }
 
 }  // namespace
@@ -52,9 +60,7 @@ LinearGradients linear_backward_cpu(const at::Tensor& gradient, const at::Tensor
     result.flops += row_flops * static_cast<double>(rows);
   }
   if (request.bias) result.bias = at::empty({outputs}, gradient.options());
-  std::vector<double> norms(static_cast<size_t>(rows));
-  kernels::reduce_rows(rows_of(gradient), rows, outputs, norms.data(),
-                       request.bias ? result.bias.mutable_data_ptr<float>() : nullptr, *workspace);
+  const auto norms = reduce_gradient(gradient, request, result.bias, *workspace);
   if (request.weight) result.weight = kernels::pooled_empty(weight.sizes(), at::kFloat);
   SampledWeightGradient sampled;
   sampled.plan = &request.plan;
