@@ -1,5 +1,6 @@
 #include <ATen/native/CPUBlas.h>
 
+#include <hwy/cache_control.h>
 #include <algorithm>
 #include <array>
 
@@ -72,6 +73,48 @@ const float* contiguous_rows(const RowView& a, int64_t m, int64_t depth, int64_t
   return copy;
 }
 
+/// A cache line of floats.
+constexpr int64_t kCacheLine = 16;
+
+void prefetch(const float* row, int64_t columns) {
+  for (int64_t c = 0; c < columns; c += kCacheLine) hwy::Prefetch(row + c);
+}
+
+/// out[c][r] = w[r][c]: kGroup rows at a time, from left to right. Weights come from memory, and rows are too
+/// short for hardware prefetchers to follow so many of them: what is read kAhead columns later is called for.
+/// @param w `rows` <= kTile rows of k. @param out [k x kTile].
+void pack_transposed(const float* w, int64_t rows, int64_t k, float* out) {
+  constexpr int64_t kGroup = 16, kColumns = 64, kAhead = 128;
+  for (int64_t first = 0; first < rows; first += kGroup) {
+    const int64_t count = std::min(kGroup, rows - first);
+    for (int64_t column = 0; column < k; column += kColumns) {
+      std::array<const float*, kGroup> group{};
+      for (int64_t r = 0; r < count; ++r) {
+        const float* place = w + (first + r) * k + column;
+        group[static_cast<size_t>(r)] = place;
+        // Past the end of the group, the same columns of the next one.
+        const int64_t left = k - column - kAhead;
+        if (left > 0) {
+          prefetch(place + kAhead, std::min(kColumns, left));
+        } else if (first + r + kGroup < rows) {
+          prefetch(place + kAhead + (kGroup - 1) * k, std::min(kColumns, k + left));
+        }
+      }
+      transpose_rows(group.data(), /*factors=*/nullptr, count, std::min(kColumns, k - column),
+                     out + column * kTile + first, kTile);
+    }
+  }
+}
+
+/// out[r][c] = w[r][c] for `columns` <= kTile columns. @param w rows of k floats. @param out [rows x kTile].
+void pack_columns(const float* w, int64_t k, int64_t rows, int64_t columns, float* out) {
+  constexpr int64_t kAhead = 16;
+  for (int64_t r = 0; r < rows; ++r) {
+    if (r + kAhead < rows) prefetch(w + (r + kAhead) * k, columns);
+    std::copy_n(w + r * k, columns, out + r * kTile);
+  }
+}
+
 /// Panel by panel of 64 columns of B: a thread packs one and multiplies all row blocks by it while it is in
 /// the cache. Where there are few panels for the threads, the rows are split too, and panels packed more than
 /// once.
@@ -104,20 +147,16 @@ void matmul_nt_brgemm(const RowView& a, int64_t m, int64_t n, int64_t k, const f
                       float* c, int64_t ldc, Workspace& workspace) {
   Product product{nullptr, 0, m, k, n, bias, c, ldc, /*accumulate=*/false};
   product.a = contiguous_rows(a, m, k, product.stride, workspace);
-  multiply(product, workspace, [=](int64_t first, int64_t count, float* out) {
-    std::array<const float*, kTile> rows{};
-    for (int64_t r = 0; r < count; ++r) rows[static_cast<size_t>(r)] = w + (first + r) * k;
-    transpose_rows(rows.data(), /*factors=*/nullptr, count, k, out, kTile);
-  });
+  multiply(product, workspace,
+           [=](int64_t first, int64_t count, float* out) { pack_transposed(w + first * k, count, k, out); });
 }
 
 void matmul_nn_brgemm(const RowView& a, int64_t m, int64_t n, int64_t k, const float* w, float* c,
                       int64_t ldc, bool accumulate, Workspace& workspace) {
   Product product{nullptr, 0, m, n, k, /*bias=*/nullptr, c, ldc, accumulate};
   product.a = contiguous_rows(a, m, n, product.stride, workspace);
-  multiply(product, workspace, [=](int64_t first, int64_t count, float* out) {
-    for (int64_t r = 0; r < n; ++r) std::copy_n(w + r * k + first, count, out + r * kTile);
-  });
+  multiply(product, workspace,
+           [=](int64_t first, int64_t count, float* out) { pack_columns(w + first, k, n, count, out); });
 }
 
 }  // namespace vcas::ops::kernels::detail
