@@ -5,40 +5,24 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
-#include <array>
+#include <functional>
 #include <numeric>
 
 #include "sampling/float_array.h"
+#include "sampling/float_sums.h"
 
 namespace vcas::sampling {
 namespace {
 
 constexpr int64_t kChunk = 1 << 16;
-constexpr int64_t kLanes = 8;
 
-/// Σ (a_i - b_i)² of one chunk; b null: Σ a_i². Independent lanes let the compiler vectorise.
-double chunk_sum(const float* a, const float* b, int64_t count) {
-  std::array<double, kLanes> lanes{};
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes)
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-      const double value =
-          static_cast<double>(a[i + lane]) - (b != nullptr ? static_cast<double>(b[i + lane]) : 0.0);
-      lanes[lane] += value * value;
-    }
-  for (; i < count; ++i) {
-    const double value = static_cast<double>(a[i]) - (b != nullptr ? static_cast<double>(b[i]) : 0.0);
-    lanes[0] += value * value;
-  }
-  return std::accumulate(lanes.begin(), lanes.end(), 0.0);
-}
-
-double array_sum(const float* a, const float* b, int64_t count) {
-  std::vector<double> sums((count + kChunk - 1) / kChunk);
+/// Σ of sum(first, count) over chunks, in order whatever the threads.
+double sum_over_chunks(int64_t count, const std::function<double(int64_t first, int64_t count)>& sum) {
+  std::vector<double> sums(static_cast<size_t>((count + kChunk - 1) / kChunk));
   at::parallel_for(0, static_cast<int64_t>(sums.size()), 4, [&](int64_t begin, int64_t end) {
     for (int64_t chunk = begin; chunk < end; ++chunk) {
       const int64_t first = chunk * kChunk;
-      sums[chunk] = chunk_sum(a + first, b != nullptr ? b + first : nullptr, std::min(kChunk, count - first));
+      sums[static_cast<size_t>(chunk)] = sum(first, std::min(kChunk, count - first));
     }
   });
   return std::accumulate(sums.begin(), sums.end(), 0.0);
@@ -48,7 +32,11 @@ double array_sum(const float* a, const float* b, int64_t count) {
 
 double squared_norm(const at::Tensor& a) {
   if (a.is_sparse()) return squared_norm(a.detach().coalesce().values());
-  if (is_float_array(a)) return array_sum(a.const_data_ptr<float>(), nullptr, a.numel());
+  if (is_float_array(a)) {
+    const auto* values = a.const_data_ptr<float>();
+    return sum_over_chunks(
+        a.numel(), [=](int64_t first, int64_t count) { return sum_of_squares(values + first, count); });
+  }
   const auto values = a.detach().to(at::kDouble);
   return (values * values).sum().item<double>();
 }
@@ -58,8 +46,12 @@ double squared_distance(const at::Tensor& a, const at::Tensor& b) {
               b.sizes());
   if (a.is_sparse() && b.is_sparse()) return squared_norm(a.detach() - b.detach());
   if (a.is_sparse() || b.is_sparse()) return squared_distance(a.to_dense(), b.to_dense());
-  if (is_float_array(a) && is_float_array(b))
-    return array_sum(a.const_data_ptr<float>(), b.const_data_ptr<float>(), a.numel());
+  if (is_float_array(a) && is_float_array(b)) {
+    const auto *left = a.const_data_ptr<float>(), *right = b.const_data_ptr<float>();
+    return sum_over_chunks(a.numel(), [=](int64_t first, int64_t count) {
+      return sum_of_squared_differences(left + first, right + first, count);
+    });
+  }
   return squared_norm(a.detach().to(at::kDouble) - b.detach().to(at::kDouble));
 }
 

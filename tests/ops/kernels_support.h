@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "ops/kernels/highway_targets.h"
 #include "ops/kernels/row_view.h"
+#include "sampling/highway_targets.h"
 // after highway_targets.h
 #include <hwy/highway.h>
 

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "ops/kernels/array_blocks.h"
-#include "ops/kernels/highway_targets.h"
 #include "ops/kernels/parallel.h"
+#include "sampling/highway_targets.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/kernels/adamw.cpp"
 #include <hwy/foreach_target.h>

@@ -2,8 +2,8 @@
 
 #include <array>
 
-#include "ops/kernels/highway_targets.h"
 #include "ops/kernels/tiles.h"
+#include "sampling/highway_targets.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/kernels/attention_head.cpp"
 #include <hwy/foreach_target.h>

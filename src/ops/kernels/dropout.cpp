@@ -4,8 +4,8 @@
 
 #include <cmath>
 
-#include "ops/kernels/highway_targets.h"
 #include "ops/kernels/row_chunks.h"
+#include "sampling/highway_targets.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/kernels/dropout.cpp"
 #include <hwy/foreach_target.h>

@@ -1,7 +1,7 @@
 #include "ops/kernels/layer_norm.h"
 
-#include "ops/kernels/highway_targets.h"
 #include "ops/kernels/row_chunks.h"
+#include "sampling/highway_targets.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/kernels/layer_norm.cpp"
 #include <hwy/foreach_target.h>

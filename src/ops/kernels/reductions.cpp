@@ -4,9 +4,10 @@
 #include <vector>
 
 #include "ops/kernels/array_blocks.h"
-#include "ops/kernels/highway_targets.h"
 #include "ops/kernels/parallel.h"
 #include "ops/kernels/row_chunks.h"
+#include "sampling/float_sums.h"
+#include "sampling/highway_targets.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/kernels/reductions.cpp"
 #include <hwy/foreach_target.h>
@@ -31,12 +32,6 @@ void reduce_row_range(const RowView& x, int64_t begin, int64_t end, int64_t colu
   }
 }
 
-double square_sum(const float* x, int64_t count) {
-  SquareSum squares;
-  for_each_vector(count, [&](const auto& access, int64_t i) HWY_ATTR { squares.add(access.load(x + i)); });
-  return squares.total();
-}
-
 }  // namespace vcas::ops::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -44,7 +39,6 @@ HWY_AFTER_NAMESPACE();
 namespace vcas::ops::kernels {
 
 HWY_EXPORT(reduce_row_range);
-HWY_EXPORT(square_sum);
 
 void reduce_rows(const RowView& x, int64_t rows, int64_t columns, double* row_norms, float* column_sums,
                  Workspace& workspace) {
@@ -62,7 +56,7 @@ double sum_of_squares(std::span<const std::span<const float>> arrays, Workspace&
   double* partials = workspace.shared().doubles(blocks.count());
   parallel_tasks(blocks.count(), [&](int64_t block, int) {
     const auto [array, first, length] = blocks.at(block);
-    partials[block] = HWY_DYNAMIC_DISPATCH(square_sum)(arrays[array].data() + first, length);
+    partials[block] = sampling::sum_of_squares(arrays[array].data() + first, length);
   });
   return std::accumulate(partials, partials + blocks.count(), 0.0);
 }

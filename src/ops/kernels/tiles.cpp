@@ -1,6 +1,6 @@
 #include "ops/kernels/tiles.h"
 
-#include "ops/kernels/highway_targets.h"
+#include "sampling/highway_targets.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/kernels/tiles.cpp"
 #include <hwy/foreach_target.h>
