@@ -6,13 +6,10 @@
 #include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 
-#include <cstdio>
 #include <cstdlib>
-#include <functional>
-#include <string>
 #include <vector>
 
-#include "interleaved.h"
+#include "against_torch.h"
 #include "ops/kernels/adamw.h"
 #include "ops/kernels/attention.h"
 #include "ops/kernels/dropout.h"
@@ -23,6 +20,8 @@
 
 namespace {
 
+using vcas::benchmarks::Case;
+using vcas::benchmarks::report;
 using vcas::ops::kernels::adamw_step;
 using vcas::ops::kernels::AdamWArrays;
 using vcas::ops::kernels::AdamWFactors;
@@ -46,29 +45,12 @@ using vcas::ops::kernels::Workspace;
 constexpr int64_t kTexts = 32, kTokens = 18, kRows = kTexts * kTokens;
 constexpr int64_t kHidden = 384, kIntermediate = 1536, kHeads = 12;
 
-struct Case {
-  std::string name;
-  std::function<void()> ours;
-  std::function<void()> torch;
-  double floats;  ///< that ours reads and writes
-};
-
 float* data(const at::Tensor& tensor) { return tensor.mutable_data_ptr<float>(); }
 
 DropoutMask dropout_mask() {
   vcas::sampling::StreamKey stream;
   stream.seed = 1;
   return {stream, 0.1};
-}
-
-void report(const Case& measured, double seconds_each) {
-  const auto floats = static_cast<int64_t>(measured.floats / 2);
-  const at::Tensor from = at::randn({floats}), to = at::empty({floats});
-  const auto seconds = vcas::benchmarks::interleaved_medians(
-      {measured.ours, measured.torch, [&] { to.copy_(from); }}, seconds_each);
-  std::printf("%-34s ours %7.1f us  torch %8.1f us  ratio %5.2f  %5.1f GB/s  copy %5.1f GB/s\n",
-              measured.name.c_str(), 1e6 * seconds[0], 1e6 * seconds[1], seconds[1] / seconds[0],
-              4e-9 * measured.floats / seconds[0], 4e-9 * measured.floats / seconds[2]);
 }
 
 /// The buffers that the cases share.
