@@ -34,6 +34,7 @@ def parse_arguments():
     parser.add_argument("--max_steps", type=int, default=-1, help="instead of epochs")
     parser.add_argument("--batch", type=int, default=32, help="texts a step (default: %(default)s)")
     parser.add_argument("--learning_rate", type=float, default=1e-4, help="AdamW's highest (default: %(default)s)")
+    parser.add_argument("--bf16", action="store_true", help="linears multiply in bfloat16, by either method")
     parser.add_argument("--segment_seconds", type=float, default=30, help="of a turn (default: %(default)s)")
     parser.add_argument("--seeds", default="42", help="comma-separated, a pair of runs each (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="(default: %(default)s)")
@@ -46,7 +47,8 @@ def start(method, seed, arguments):
                          train_file=arguments.train_file, max_train_samples=arguments.max_train_samples, method=method,
                          threads=arguments.threads, max_steps=arguments.max_steps,
                          num_train_epochs=arguments.num_train_epochs, per_device_train_batch_size=arguments.batch,
-                         learning_rate=arguments.learning_rate, seed=seed)
+                         learning_rate=arguments.learning_rate, seed=seed,
+                         bf16="true" if arguments.bf16 else "false")
 
 
 def take_turns(exact, vcas, segment_seconds):
@@ -134,7 +136,7 @@ def report(units, outcomes, arguments):
 
     {command()}
 
-{conditions(arguments.threads)}. {data}, the first {arguments.max_train_samples} texts, batch {arguments.batch}, highest
+{conditions(arguments.threads, "bfloat16" if arguments.bf16 else "float32")}. {data}, the first {arguments.max_train_samples} texts, batch {arguments.batch}, highest
 learning rate {arguments.learning_rate:g}, seeds {arguments.seeds}: {steps:.0f} steps by each method,
 on the same batches, in {len(units)} pairs of turns of about {arguments.segment_seconds:g} seconds. The script says what
 is counted.

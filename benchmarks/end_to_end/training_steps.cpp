@@ -61,6 +61,7 @@ void add_flags(CLI::App& app, Options& options) {
   app.add_option("--num_train_epochs", options.train.num_train_epochs, "epochs of the run");
   app.add_option("--per_device_train_batch_size", options.train.per_device_train_batch_size, "texts a step");
   app.add_option("--learning_rate", options.train.learning_rate, "AdamW's highest");
+  app.add_option("--bf16", options.train.bf16, "linears multiply in bfloat16");
   app.add_option("--seed", options.train.seed, "of head, order, dropout and draws");
 }
 
@@ -162,8 +163,9 @@ void serve(const Options& options) {
   batching.seed = options.train.seed;
   batching.train_batch_size = options.train.per_device_train_batch_size;
   batching.eval_batch_size = 64;
-  training::TextClassificationTask task(*model, texts, std::move(validation), batching,
-                                        [](const std::filesystem::path&) {});
+  training::TextClassificationTask task(
+      *model, texts, std::move(validation), batching, [](const std::filesystem::path&) {},
+      options.train.precision());
   const auto method = make_method(options, task);
   SteppedRun run(options, task, *method, texts);
 

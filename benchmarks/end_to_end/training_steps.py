@@ -91,8 +91,8 @@ def processor():
     return names[0] if names else platform.machine()
 
 
-def conditions(threads):
-    return f"{processor()}, {threads} threads, float32, torch {torch.__version__}"
+def conditions(threads, precision="float32"):
+    return f"{processor()}, {threads} threads, {precision}, torch {torch.__version__}"
 
 
 def command():

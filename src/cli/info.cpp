@@ -26,12 +26,15 @@ int run(const CLI::App& parsed) {
   if (!parsed.remaining().empty()) {
     throw formats::InputError(fmt::format("vcas info takes no flags, got '{}'", parsed.remaining().front()));
   }
-  const bool brgemm = ops::kernels::brgemm_available();
+  const std::string_view back_end =
+      ops::kernels::brgemm_available() ? "brgemm (oneDNN micro-kernel)" : "at::mm";
+  const std::string_view precisions =
+      ops::is_fast(ops::Precision::bfloat16) ? "float32, bfloat16" : "float32";
   fmt::print("vcas          {}\n", version());
   fmt::print("libtorch      {}\n", TORCH_VERSION);
   fmt::print("compiler      {}\n", __VERSION__);
   fmt::print("devices       cpu: {} ({})\n", cpu_name(), at::get_cpu_capability());
-  fmt::print("GEMM back end {}\n", brgemm ? "brgemm (oneDNN micro-kernel), float32" : "at::mm, float32");
+  fmt::print("GEMM back end {}, {}\n", back_end, precisions);
   fmt::print("threads       {}\n", at::get_num_threads());
   return kExitDone;
 }

@@ -32,6 +32,7 @@ void require_known_command(const std::vector<std::string>& arguments,
                            const std::map<std::string, Command>& commands) {
   if (arguments.size() < 2 || arguments[1].starts_with('-') || commands.contains(arguments[1])) return;
   std::vector<std::string> names;
+  names.reserve(commands.size());
   for (const auto& [name, command] : commands) names.push_back(name);
   throw vcas::formats::InputError(fmt::format(
       "unknown command '{}'; available: {}; the nearest is '{}'", arguments[1], fmt::join(names, ", "),

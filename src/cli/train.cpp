@@ -23,7 +23,6 @@ using training::SchedulerType;
 struct TrainCommand {
   CommonOptions common;
   training::TextTrainingOptions options;
-  bool bf16 = false;
   FlagTable flags;
 };
 
@@ -88,6 +87,8 @@ void add_sampling_flags(FlagTable& flags, control::ControllerOptions& options) {
   flags.add("w_var_tau", options.w_var_tau, above(0), "the same for sampling rows of each weight's gradient");
   flags.add("cal_var_freq", options.cal_var_freq, at_least(1),
             "micro-batches from one adaptation to the next");
+  flags.add("cal_var_stretch", options.cal_var_stretch, at_least(1),
+            "controller solve: adaptations may lie so many times as far apart while the ratios are steady");
   flags.add("cal_var_m", options.cal_var_m, between(2, 15),
             "batches of an adaptation, and sampled passes over each");
   flags.add_choice<sampling::DrawMethod>(
@@ -103,7 +104,7 @@ void add_sampling_flags(FlagTable& flags, control::ControllerOptions& options) {
 }
 
 void add_flags(TrainCommand& command) {
-  auto& [common, options, bf16, flags] = command;
+  auto& [common, options, flags] = command;
   flags.begin_group("Task and data");
   add_task_flag(flags, common);
   add_data_flags(flags, options.data, /*training=*/true);
@@ -116,7 +117,8 @@ void add_flags(TrainCommand& command) {
   flags.begin_group("Method");
   flags.add_choice<std::string>("method", options.method, {{"vcas", "vcas"}, {"exact", "exact"}},
                                 "how gradients are made", {"sb", "ub"});
-  flags.add("bf16", bf16, "matrix products in bfloat16: not available in this version");
+  flags.add("bf16", options.train.bf16,
+            "linears multiply in bfloat16 and sum in float32; weights and all else stay float32");
   add_threads_flag(flags, common);
   add_sampling_flags(flags, options.controller);
   add_loop_flags(flags, options.train);
@@ -126,10 +128,6 @@ void add_flags(TrainCommand& command) {
 
 void require_consistent(const TrainCommand& command) {
   const auto& options = command.options;
-  if (command.bf16) {
-    throw InputError(
-        "--bf16: not available in this version; available: float32, which is used without --bf16");
-  }
   require_data(options.data, /*training=*/true);
   if (options.output_dir.empty()) throw InputError("--output_dir: expected a folder, got nothing");
   if (options.train.max_steps == 0) throw InputError("--max_steps: expected -1 or an integer >= 1, got '0'");

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "control/cadence.h"
 #include "control/paper.h"
 #include "control/solve.h"
 #include "control/state.h"
@@ -30,21 +31,14 @@ void check_options(const ControllerOptions& options) {
   TORCH_CHECK(options.cal_var_freq >= options.cal_var_m,
               "controller: expected cal_var_freq of at least cal_var_m = ", options.cal_var_m, ", got ",
               options.cal_var_freq);
-}
-
-// Micro-batches from the start of one window to the next. The first windows of policy solve are at 0, F/4,
-// F/2, F.
-int64_t interval(const ControllerOptions& options, int64_t completed) {
-  const int64_t f = options.cal_var_freq;
-  if (options.policy == Policy::paper || completed > 3) return f;
-  const int64_t early = completed == 3 ? f - f / 2 : f / 4;
-  return std::max(early, options.cal_var_m);
+  TORCH_CHECK(options.cal_var_stretch >= 1, "controller: expected cal_var_stretch of at least 1, got ",
+              options.cal_var_stretch);
 }
 
 }  // namespace
 
-VarianceController::VarianceController(ControllerOptions options, SamplingLayout layout, uint64_t seed)
-    : options_(std::move(options)), layout_(std::move(layout)), seed_(seed) {
+VarianceController::VarianceController(const ControllerOptions& options, SamplingLayout layout, uint64_t seed)
+    : options_(options), layout_(std::move(layout)), seed_(seed) {
   check_options(options_);
   TORCH_CHECK(!layout_.blocks.empty(), "controller: expected at least one block, got none");
   state_ = std::make_unique<ControllerState>(layout_);
@@ -113,6 +107,7 @@ bool VarianceController::observe(int64_t micro_batch, const BatchObservation& ob
   }
   if (static_cast<int64_t>(window.batches.size()) < options_.cal_var_m) return false;
 
+  const double kept_before = kept_work(state_->ratios);
   if (options_.policy == Policy::paper) {
     adapt_as_published(*state_, options_, layout_);
   } else {
@@ -120,7 +115,8 @@ bool VarianceController::observe(int64_t micro_batch, const BatchObservation& ob
                  {.seed = seed_, .micro_batch = static_cast<uint32_t>(micro_batch)});
   }
   ++state_->adaptations;
-  state_->next_due = window.start + interval(options_, state_->adaptations);
+  state_->interval = next_interval(*state_, options_, kept_before);
+  state_->next_due = window.start + state_->interval;
   state_->window.reset();
   return true;
 }

@@ -134,6 +134,7 @@ void read_numbers(ControllerState& state, const json& numbers, const SamplingLay
   numbers.at("s").get_to(state.ratios.s);
   numbers.at("adaptations").get_to(state.adaptations);
   numbers.at("next_due").get_to(state.next_due);
+  numbers.at("interval").get_to(state.interval);
   const json& report = numbers.at("report");
   state.report = {report.at(0), report.at(1), report.at(2), report.at(3)};
   restore(state.gradient_variance, numbers.at("gradient_variance"));
@@ -173,6 +174,7 @@ json numbers_of(const ControllerState& state, const SamplingLayout& layout, Poli
                   {"nu", state.ratios.nu},
                   {"adaptations", state.adaptations},
                   {"next_due", state.next_due},
+                  {"interval", state.interval},
                   {"report", {state.report.v_sgd, state.report.v_act, state.report.v_w, state.report.s}},
                   {"gradient_variance", json_of(state.gradient_variance)},
                   {"weight_variance", std::move(weights)},

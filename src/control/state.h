@@ -28,6 +28,7 @@ struct ControllerState {
   Ratios ratios;
   int64_t adaptations = 0;       ///< completed
   int64_t next_due = 0;          ///< micro-batch
+  int64_t interval = 0;          ///< from the start of the last window to next_due
   std::optional<Window> window;  ///< the adaptation under way
   AdaptationReport report;
 

@@ -118,6 +118,7 @@ std::vector<double> mean_keep_ratios(const std::vector<std::vector<at::Tensor>>&
 
 std::vector<std::vector<at::Tensor>> norms_of(const std::vector<WindowBatch>& batches) {
   std::vector<std::vector<at::Tensor>> norms;
+  norms.reserve(batches.size());
   for (const WindowBatch& batch : batches) norms.push_back(batch.sample_norms);
   return norms;
 }

@@ -48,11 +48,10 @@ std::string misfit(const std::string& name, const at::Tensor& expected, const at
 
 void initialise_head(const std::string& name, const at::Tensor& tensor, double range,
                      at::Generator& generator) {
-  const auto value = tensor;
   if (name.ends_with(".bias"))
-    value.zero_();
+    tensor.zero_();
   else
-    value.normal_(0, range, generator);
+    tensor.normal_(0, range, generator);
 }
 
 }  // namespace

@@ -32,6 +32,7 @@ at::Tensor EncoderLayerImpl::forward(const at::Tensor& x, const at::Tensor& offs
   const auto stream = recording.next_stream();
   auto layer = options_.layer;
   if (!recording.training()) layer.hidden_dropout = layer.attention_dropout = 0;
+  layer.precision = recording.precision();
   const auto& record = recording.add(make_record(x, offsets, stream));
   count_flops(x, offsets, recording);
   return ops::encoder_layer(x, offsets, parameters_, ops::make_rng_tensor(stream), record.plan, record.probes,

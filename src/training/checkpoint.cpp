@@ -46,7 +46,7 @@ fs::path checkpoint_path(const fs::path& output_dir, int64_t step) {
 fs::path save_checkpoint(const fs::path& output_dir, int64_t step, const Checkpoint& checkpoint,
                          const std::function<void(const fs::path&)>& write_model,
                          std::optional<int64_t> total_limit) {
-  const fs::path target = checkpoint_path(output_dir, step);
+  fs::path target = checkpoint_path(output_dir, step);
   formats::AtomicDirectory folder(target);
   write_model(folder.path());
   write_tensors(folder.path() / kOptimizerFile, checkpoint.optimizer);

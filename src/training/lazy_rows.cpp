@@ -3,7 +3,7 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
-#include <ranges>
+#include <numeric>
 #include <utility>
 
 namespace vcas::training {
@@ -29,7 +29,9 @@ LazyRows::LazyRows(AdamWTensors tensors, size_t most_steps)
 void LazyRows::catch_up(const at::Tensor& rows) { give_missed_steps(checked_rows(rows)); }
 
 void LazyRows::catch_up_all() {
-  give_missed_steps(std::views::iota(int64_t{0}, tensors_.param.size(0)));
+  std::vector<int64_t> all(steps_had_.size());
+  std::iota(all.begin(), all.end(), 0);
+  give_missed_steps(all);
   std::fill(steps_had_.begin(), steps_had_.end(), 0);
   steps_.clear();
 }
@@ -65,8 +67,7 @@ std::span<const int64_t> LazyRows::checked_rows(const at::Tensor& rows) const {
   return values;
 }
 
-template <class Rows>
-void LazyRows::give_missed_steps(const Rows& rows) {
+void LazyRows::give_missed_steps(std::span<const int64_t> rows) {
   const auto all = static_cast<int64_t>(steps_.size());
   std::vector<AdamWRow> behind;
   for (const int64_t row : rows) {

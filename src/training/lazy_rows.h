@@ -37,8 +37,7 @@ class LazyRows {
 
  private:
   std::span<const int64_t> checked_rows(const at::Tensor& rows) const;
-  template <class Rows>
-  void give_missed_steps(const Rows& rows);
+  void give_missed_steps(std::span<const int64_t> rows);
   ops::kernels::AdamWRows rows_of(std::span<const ops::kernels::AdamWRow> rows) const;
 
   AdamWTensors tensors_;

@@ -142,7 +142,7 @@ nlohmann::json to_json(const RunSummary& summary) {
                          {"peak_rss_bytes", peak_rss_bytes()},
                          {"device", "cpu"},
                          {"threads", summary.threads},
-                         {"dtype", "float32"}};
+                         {"dtype", summary.dtype}};
   if (summary.evaluation) {
     json["eval_loss"] = summary.evaluation->loss;
     json["eval_accuracy"] = summary.evaluation->accuracy;

@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kStateVersion = 2;
+constexpr int64_t kStateVersion = 3;
 
 void require_same_options(const fs::path& checkpoint, const nlohmann::json& saved,
                           const nlohmann::json& present) {
@@ -164,7 +164,8 @@ RunSummary Run::summary() const {
           history_.adaptation_seconds(),
           history_.step_milliseconds(),
           history_.flops(),
-          run_options_.threads};
+          run_options_.threads,
+          options_.bf16 ? "bfloat16" : "float32"};
 }
 
 bool Run::is_due(IntervalStrategy strategy, int64_t interval) const {

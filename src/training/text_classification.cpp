@@ -90,8 +90,14 @@ RunOptions run_options_of(const TextTrainingOptions& options, const data::Tokeni
   run_options.threads = at::get_num_threads();
   run_options.fingerprint = {{"max_seq_length", options.data.max_seq_length},
                              {"training examples", train.size()},
-                             {"training tokens", train.token_count()}};
+                             {"training tokens", train.token_count()},
+                             {"bf16", options.train.bf16}};
   return run_options;
+}
+
+void warn_of_slow(ops::Precision precision) {
+  if (ops::is_fast(precision)) return;
+  warn("bf16: this processor has no bfloat16 instructions; products are right, but slower than in float32");
 }
 
 /// The checkpoint to go on from, if any.
@@ -157,7 +163,9 @@ RunResult train_text_classifier(const TextTrainingOptions& options, const std::f
   const auto run_options = run_options_of(options, train, stop_signal);
   TextClassificationTask task(
       *model, std::move(train), std::move(validation), batching_of(options),
-      [&](const fs::path& folder) { save_text_classifier(directory, *model, labels, folder); });
+      [&](const fs::path& folder) { save_text_classifier(directory, *model, labels, folder); },
+      options.train.precision());
+  warn_of_slow(options.train.precision());
   const auto method = make_method(options, task);
   Run run(options.train, run_options, task, *method);
   if (checkpoint) run.resume(*checkpoint);

@@ -42,12 +42,14 @@ models::TextBatch to_batch(const data::PackedTexts& texts) {
           to_tensor(texts.labels)};
 }
 
-Predictions predict(models::TextClassifier& model, const data::TokenizedTexts& texts, int64_t batch_size) {
+Predictions predict(models::TextClassifier& model, const data::TokenizedTexts& texts, int64_t batch_size,
+                    ops::Precision precision) {
   const c10::AutoGradMode no_grad(false);
   at::Tensor logits = at::empty({texts.size(), model.label_count()}, at::kFloat);
   std::vector<int64_t> labels(static_cast<size_t>(texts.size()));
   models::PassOptions options;
   options.training = false;
+  options.precision = precision;
   for (const auto& examples : data::evaluation_batches(texts.lengths(), batch_size)) {
     const auto pass = model.forward_pass(to_batch(texts.pack(examples)), options);
     logits.index_copy_(0, to_tensor(examples), pass->logits().detach().to(at::kFloat));
@@ -60,12 +62,14 @@ Predictions predict(models::TextClassifier& model, const data::TokenizedTexts& t
 
 TextClassificationTask::TextClassificationTask(models::TextClassifier& model, data::TokenizedTexts train,
                                                std::optional<data::TokenizedTexts> validation,
-                                               const TextBatching& batching, SaveModel save_model)
+                                               const TextBatching& batching, SaveModel save_model,
+                                               ops::Precision precision)
     : model_(model),
       train_(std::move(train)),
       validation_(std::move(validation)),
       batching_(batching),
       save_model_(std::move(save_model)),
+      precision_(precision),
       order_(train_.lengths(), order_options(batching)) {}
 
 const TextClassificationTask::Packed& TextClassificationTask::packed(const MicroBatchPosition& position) {
@@ -86,6 +90,7 @@ MicroBatch TextClassificationTask::forward(const MicroBatchPosition& position, u
   models::PassOptions options;
   options.seed = seed;
   options.micro_batch = position.number;
+  options.precision = precision_;
   MicroBatch batch;
   batch.pass = model_.forward_pass(tensors, options);
   batch.offsets = texts.offsets;
@@ -100,7 +105,7 @@ std::string TextClassificationTask::describe(const MicroBatchPosition& position)
 
 std::optional<Evaluation> TextClassificationTask::evaluate() {
   if (!validation_) return std::nullopt;
-  const Predictions predictions = predict(model_, *validation_, batching_.eval_batch_size);
+  const Predictions predictions = predict(model_, *validation_, batching_.eval_batch_size, precision_);
   return score_predictions(predictions.labels, predictions.classes, model_.label_count(), predictions.loss);
 }
 

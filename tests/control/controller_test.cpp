@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -49,9 +50,11 @@ TEST(VarianceController, KeepsEverythingBeforeTheFirstAdaptation) {
   }
 }
 
-std::vector<int64_t> window_starts(Policy policy, int64_t micro_batches) {
+std::vector<int64_t> window_starts(Policy policy, int64_t stretch, int64_t micro_batches) {
   SyntheticProblem problem(1);
-  auto c = controller(policy);
+  auto chosen = options(policy);
+  chosen.cal_var_stretch = stretch;
+  VarianceController c(chosen, SyntheticProblem::layout(), 5);
   std::vector<int64_t> starts;
   bool open = false;
   for (int64_t i = 0; i < micro_batches; ++i) {
@@ -63,8 +66,20 @@ std::vector<int64_t> window_starts(Policy policy, int64_t micro_batches) {
 }
 
 TEST(VarianceController, AdaptsEveryFMicroBatches) {
-  EXPECT_EQ(window_starts(Policy::paper, 350), (std::vector<int64_t>{0, 100, 200, 300}));
-  EXPECT_EQ(window_starts(Policy::solve, 350), (std::vector<int64_t>{0, 25, 50, 100, 200, 300}));
+  EXPECT_EQ(window_starts(Policy::paper, 8, 350), (std::vector<int64_t>{0, 100, 200, 300}));
+  EXPECT_EQ(window_starts(Policy::solve, 1, 350), (std::vector<int64_t>{0, 25, 50, 100, 200, 300}));
+}
+
+TEST(VarianceController, AdaptsLessOftenWhileRatiosAreSteady) {
+  const std::vector<int64_t> starts = window_starts(Policy::solve, 4, 2000);
+  ASSERT_GE(starts.size(), 7U);
+  int64_t widest = 0;
+  for (size_t i = 4; i < starts.size(); ++i) {
+    const int64_t interval = starts[i] - starts[i - 1], before = i == 4 ? 50 : starts[i - 1] - starts[i - 2];
+    EXPECT_TRUE(interval == 100 || interval == std::min<int64_t>(400, 2 * before)) << i << ": " << interval;
+    widest = std::max(widest, interval);
+  }
+  EXPECT_EQ(widest, 400);
 }
 
 TEST(VarianceController, PostponesSmallerMicroBatches) {
@@ -232,6 +247,7 @@ TEST(VarianceController, RefusesOptionsOutOfRange) {
   refused([](auto& o) { o.cal_var_m = 1; });
   refused([](auto& o) { o.cal_var_m = 16; });
   refused([](auto& o) { o.cal_var_freq = 1; });
+  refused([](auto& o) { o.cal_var_stretch = 0; });
   refused([](auto& o) { o.s_min = 2; });
   EXPECT_THROW(VarianceController(ControllerOptions{}, SamplingLayout{}, 1), c10::Error);
 }

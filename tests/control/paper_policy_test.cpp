@@ -26,12 +26,12 @@ BatchObservation observation(double gradient_a, double gradient_b, const std::ve
   result.exact = {{doubles({4, 3, 2, 1}), at::zeros({2, 6}, at::kDouble), {}},
                   {doubles({5, 3, 1, 1}), at::zeros({1, 6}, at::kDouble), {}}};
   result.exact_gradients = {at::full({1}, gradient_a), at::full({1}, gradient_b)};
-  for (size_t j = 0; j < errors.size(); ++j) {
+  for (const double error : errors) {
     at::Tensor b = at::zeros({1, 6}, at::kDouble);
     for (size_t i = 0; i < scores_b.size(); ++i) b[0][static_cast<int64_t>(i)] = scores_b[i];
     result.sampled.push_back(
         {{doubles({4, 3, 2, 1}), at::ones({2, 6}, at::kDouble), {}}, {doubles({5, 3, 1, 1}), b, {}}});
-    result.sampled_squared_error.push_back(errors[j]);
+    result.sampled_squared_error.push_back(error);
   }
   return result;
 }

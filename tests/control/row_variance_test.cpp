@@ -25,6 +25,7 @@ TEST(RowVariance, IsTheAnalyticOneAtEveryCount) {
     const auto exponents =
         *rc::gen::nonEmpty(rc::gen::container<std::vector<int>>(rc::gen::inRange(-12, 13)));
     std::vector<double> scores;
+    scores.reserve(exponents.size());
     for (const int e : exponents) scores.push_back(e < -9 ? 0 : std::exp2(e / 2.0));
     const RowVariance variance(scores);
     double total = 0;

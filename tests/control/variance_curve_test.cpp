@@ -10,6 +10,7 @@ namespace {
 
 std::vector<CurvePoint> power_law(const std::vector<double>& positions, double factor, double exponent) {
   std::vector<CurvePoint> points;
+  points.reserve(positions.size());
   for (const double s : positions) points.push_back({s, factor * std::pow(1 - s, exponent)});
   return points;
 }

@@ -71,7 +71,6 @@ FLAGS = [
     (["--task", "mlm"], ["mlm", "not available", "text-classification"]),
     (["--task", "clm"], ["clm", "not available", "text-classification"]),
     (["--task", "image-classification"], ["image-classification", "not available", "text-classification"]),
-    (["--bf16"], ["--bf16", "not available", "float32"]),
     (["--controller", "solv"], ["--controller", "solve", "paper", "solv"]),
     (["--draw", "systematic"], ["--draw", "fixed", "bernoulli", "systematic"]),
     (["--save_strategy", "step"], ["--save_strategy", "steps", "epoch", "step"]),

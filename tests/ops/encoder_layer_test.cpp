@@ -21,7 +21,10 @@ struct Variant {
   EncoderLayerOptions options;
 };
 
-void PrintTo(const Variant& variant, std::ostream* out) { *out << variant.name; }
+// GoogleTest looks for this name.
+void PrintTo(const Variant& variant, std::ostream* out) {
+  *out << variant.name;
+}  // NOLINT(readability-identifier-naming)
 
 EncoderLayerOptions options(bool pre_norm, bool causal, bool tanh_gelu, bool first_row_only, double dropout) {
   EncoderLayerOptions o;
@@ -94,6 +97,31 @@ TEST_P(EncoderLayerVariants, KernelsAgreeWithPlainUnderTheSameDraw) {
       expect_same(fast_pass.backward(both), plain_pass.backward(both), kFloatTolerance);
     }
   }
+}
+
+TEST_P(EncoderLayerVariants, KernelsAgreeWithPlainInBFloat16) {
+  auto fast = block(at::kFloat), plain = block(at::kFloat, Implementation::plain);
+  const auto float32 = Pass(fast).backward({});
+  fast.options.precision = plain.options.precision = Precision::bfloat16;
+  Pass fast_pass(fast), plain_pass(plain);
+  const auto exact = fast_pass.backward({});
+  // Both round the same products' operands; where float32 rounding moved one across a tie, by 2^-8 of it.
+  constexpr double kFewTies = 2e-3;
+  expect_same(exact, plain_pass.backward({}), kFewTies);
+  const auto both = sampled_plan(5, row_counts());
+  expect_same(fast_pass.backward(both), plain_pass.backward(both), kFewTies);
+  const double error = relative_error(exact.output, float32.output);
+  EXPECT_GT(error, 1e-4) << "float32 products";
+  EXPECT_LT(error, 2e-2);
+}
+
+TEST_P(EncoderLayerVariants, EverythingKeptGivesTheExactBitsInBFloat16) {
+  auto fast = block(at::kFloat);
+  fast.options.precision = Precision::bfloat16;
+  Pass pass(fast);
+  const auto a = pass.backward(sampled_plan(fast.samples(), std::vector<int64_t>(6, 1000))).tensors(),
+             b = pass.backward({}).tensors();
+  for (size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(at::equal(a[i], b[i])) << "tensor " << i;
 }
 
 TEST_P(EncoderLayerVariants, EverythingKeptGivesTheExactBits) {

@@ -32,12 +32,12 @@ at::Tensor plan_of(int64_t kept) {
 }
 
 /// Forward and backward with `kept` of the rows in the weight's gradient.
-Outcome run(int64_t kept, Implementation implementation) {
+Outcome run(int64_t kept, Implementation implementation, Precision precision = Precision::float32) {
   const auto x = values({kRows, kInputs}, 0.1), weight = values({kOutputs, kInputs}, 0.2),
              bias = values({kOutputs}, 0.3);
   const LinearProbes probes{at::zeros({kRows}, at::kDouble).set_requires_grad(true),
                             at::zeros({1}, at::kDouble).set_requires_grad(true)};
-  const auto output = linear(x, weight, bias, plan_of(kept), 0, probes, implementation);
+  const auto output = linear(x, weight, bias, plan_of(kept), 0, probes, implementation, precision);
   const auto loss = (output * values({kRows, kOutputs}, 0.9).detach()).sum();
   auto gradients = torch::autograd::grad({loss}, {x, weight, bias, probes.row_scores, probes.flops});
   return {output, gradients[0], gradients[1], gradients[2], gradients[3], gradients[4]};
@@ -50,16 +50,31 @@ void expect_close(const at::Tensor& got, const at::Tensor& want, const char* nam
 }
 
 TEST(Linear, KernelsAgreeWithThePlainImplementationExactAndSampled) {
-  for (const int64_t kept : {kRows, int64_t{11}}) {
-    const auto want = run(kept, Implementation::plain), got = run(kept, Implementation::automatic);
-    expect_close(got.output, want.output, "output");
-    expect_close(got.input, want.input, "input");
-    expect_close(got.weight, want.weight, "weight");
-    expect_close(got.bias, want.bias, "bias");
-    expect_close(got.row_scores, want.row_scores, "row scores");
-    EXPECT_EQ(got.flops.item<double>(), want.flops.item<double>());
-    EXPECT_EQ(got.flops.item<double>(), 2.0 * kInputs * kOutputs * static_cast<double>(kRows + kept));
+  for (const auto precision : {Precision::float32, Precision::bfloat16}) {
+    for (const int64_t kept : {kRows, int64_t{11}}) {
+      const auto want = run(kept, Implementation::plain, precision),
+                 got = run(kept, Implementation::automatic, precision);
+      expect_close(got.output, want.output, "output");
+      expect_close(got.input, want.input, "input");
+      expect_close(got.weight, want.weight, "weight");
+      expect_close(got.bias, want.bias, "bias");
+      expect_close(got.row_scores, want.row_scores, "row scores");
+      EXPECT_EQ(got.flops.item<double>(), want.flops.item<double>());
+      EXPECT_EQ(got.flops.item<double>(), 2.0 * kInputs * kOutputs * static_cast<double>(kRows + kept));
+    }
   }
+}
+
+TEST(Linear, ReadsRoundedNumbersInBFloat16AndNothingElse) {
+  const auto exact = run(kRows, Implementation::automatic),
+             rounded = run(kRows, Implementation::automatic, Precision::bfloat16);
+  // Each of two factors is rounded to 8 bits: an error of at most 2^-8 of the sum of absolute products.
+  const auto error =
+      (rounded.output - exact.output).norm().item<double>() / exact.output.norm().item<double>();
+  EXPECT_GT(error, 1e-4);
+  EXPECT_LT(error, 1.0 / 128);
+  EXPECT_TRUE(at::equal(rounded.bias, exact.bias));
+  EXPECT_TRUE(at::equal(rounded.row_scores, exact.row_scores));
 }
 
 TEST(Linear, TakesNoBiasAndGradientsThatNobodyWants) {

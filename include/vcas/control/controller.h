@@ -21,6 +21,7 @@ struct ControllerOptions {
   double act_var_tau = 0.025;    ///< tau_act
   double w_var_tau = 0.025;      ///< tau_w
   int64_t cal_var_freq = 100;    ///< F, micro-batches from one adaptation to the next
+  int64_t cal_var_stretch = 8;   ///< how many F, at most, while ratios are steady; policy solve
   int64_t cal_var_m = 2;         ///< M, batches of an adaptation and sampled passes over each
   double s_update_step = 0.01;   ///< alpha, policy paper
   double w_ratio_mul = 0.95;     ///< beta, policy paper
@@ -69,13 +70,15 @@ struct ControllerState;
 /// anyway. Norms and gradients in, a SamplingPlan out; it knows no model and no operator.
 ///
 /// An adaptation is a window of M full-size micro-batches, from the first one that is due. Due are: policy
-/// paper 0, F, 2F, … after the start of the last window; policy solve 0, F/4, F/2, F and then every F,
-/// because ratios change fastest at the start of a run and what is not sampled there is lost. Source:
+/// paper 0, F, 2F, … after the start of the last window; policy solve 0, F/4, F/2, F, because ratios change
+/// fastest at the start of a run and what is not sampled there is lost, and then every F, or, while a window
+/// leaves the ratios about as they were, twice as long after it as it came after the one before, up to
+/// cal_var_stretch·F. Source:
 /// ALGORITHM.md, "Variance control"; VCAS (arXiv 2402.17227), section 5.
 class VarianceController {
  public:
   /// @throws c10::Error for an option out of range or a layout without blocks.
-  VarianceController(ControllerOptions options, SamplingLayout layout, uint64_t seed);
+  VarianceController(const ControllerOptions& options, SamplingLayout layout, uint64_t seed);
   ~VarianceController();
   VarianceController(VarianceController&&) noexcept;
   VarianceController& operator=(VarianceController&&) noexcept;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "vcas/ops/precision.h"
 #include "vcas/sampling/plan.h"
 
 namespace vcas::models {
@@ -26,7 +27,8 @@ struct PassOptions {
   uint64_t seed = 0;
   int64_t micro_batch = 0;  ///< counted over the whole run
   int64_t rank = 0;
-  bool training = true;  ///< dropout on, graph recorded
+  bool training = true;                                ///< dropout on, graph recorded
+  ops::Precision precision = ops::Precision::float32;  ///< of the linears of the blocks
 };
 
 /// What one backward pass gave.

@@ -25,9 +25,11 @@ struct BlockRecord {
 class Recording {
  public:
   /// @param stream names the micro-batch; its layer is set by each block. @param training dropout on.
-  Recording(sampling::StreamKey stream, bool training) : stream_(stream), training_(training) {}
+  Recording(sampling::StreamKey stream, bool training, ops::Precision precision = ops::Precision::float32)
+      : stream_(stream), training_(training), precision_(precision) {}
 
   bool training() const { return training_; }
+  ops::Precision precision() const { return precision_; }
   /// The stream of the block that is added next.
   sampling::StreamKey next_stream() const;
   BlockRecord& add(BlockRecord record);
@@ -42,6 +44,7 @@ class Recording {
  private:
   sampling::StreamKey stream_;
   bool training_;
+  ops::Precision precision_;
   std::vector<BlockRecord> blocks_;
 };
 

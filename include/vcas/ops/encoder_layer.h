@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "vcas/ops/dropout.h"
+#include "vcas/ops/precision.h"
 #include "vcas/sampling/plan.h"
 
 namespace vcas::ops {
@@ -28,6 +29,7 @@ struct EncoderLayerOptions {
   /// last block.
   bool first_row_only = false;
   Implementation implementation = Implementation::automatic;
+  Precision precision = Precision::float32;  ///< of the linears; attention's own products are float32
 };
 
 /// Parameters of a block in this order: (weight, bias) of query, key, value and attention output [H, H];

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "vcas/ops/dropout.h"
+#include "vcas/ops/precision.h"
 #include "vcas/sampling/plan.h"
 
 namespace vcas::ops {
@@ -25,6 +26,7 @@ struct LinearProbes {
 /// Source: VCAS (arXiv 2402.17227), section 4.2.
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                   const at::Tensor& plan, int64_t index, const LinearProbes& probes = {},
-                  Implementation implementation = Implementation::automatic);
+                  Implementation implementation = Implementation::automatic,
+                  Precision precision = Precision::float32);
 
 }  // namespace vcas::ops

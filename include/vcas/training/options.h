@@ -4,6 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "vcas/ops/precision.h"
+
 namespace vcas::training {
 
 /// When something recurs during training.
@@ -42,6 +44,8 @@ struct TrainOptions {
   std::optional<int64_t> save_total_limit;  ///< older checkpoints are removed
 
   uint64_t seed = 42;
+  bool bf16 = false;  ///< the linears' products read bfloat16 (ops::Precision)
+  ops::Precision precision() const { return bf16 ? ops::Precision::bfloat16 : ops::Precision::float32; }
 };
 
 }  // namespace vcas::training

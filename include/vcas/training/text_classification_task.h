@@ -27,7 +27,8 @@ struct Predictions {
   std::vector<int64_t> classes;  ///< the most probable one
   double loss = 0;               ///< mean cross-entropy
 };
-Predictions predict(models::TextClassifier& model, const data::TokenizedTexts& texts, int64_t batch_size);
+Predictions predict(models::TextClassifier& model, const data::TokenizedTexts& texts, int64_t batch_size,
+                    ops::Precision precision = ops::Precision::float32);
 
 /// How texts are put into batches.
 struct TextBatching {
@@ -42,10 +43,11 @@ class TextClassificationTask final : public Task {
  public:
   using SaveModel = std::function<void(const std::filesystem::path&)>;
 
-  /// @param model must outlive the task. @param train at least one text.
+  /// @param model must outlive the task. @param train at least one text. @param precision of training and
+  /// evaluation.
   TextClassificationTask(models::TextClassifier& model, data::TokenizedTexts train,
                          std::optional<data::TokenizedTexts> validation, const TextBatching& batching,
-                         SaveModel save_model);
+                         SaveModel save_model, ops::Precision precision = ops::Precision::float32);
 
   std::vector<models::NamedParameter> parameters() const override { return model_.trainable_parameters(); }
   std::vector<std::vector<models::SampledLinear>> sampled_linears() const override {
@@ -74,6 +76,7 @@ class TextClassificationTask final : public Task {
   std::optional<data::TokenizedTexts> validation_;
   TextBatching batching_;
   SaveModel save_model_;
+  ops::Precision precision_;
   data::TrainingOrder order_;
   std::optional<Packed> packed_;
 };

@@ -65,6 +65,7 @@ class CpuBackward {
     CompactGradient query, key, value;
   };
 
+  kernels::GemmOptions gemm() const { return {a_.options.precision}; }
   const float* parameter(size_t index) const { return a_.parameters[index].const_data_ptr<float>(); }
   at::Tensor compact(int64_t rows, int64_t columns) const {
     return kernels::pooled_empty({rows, columns}, at::kFloat);
@@ -110,13 +111,14 @@ class CpuBackward {
     weight_gradient(EncoderLinear::output, fed, s_.activated, kept_.query_rows(), s_.activated_norm);
     CompactGradient activated{compact(kept_.query_count(), a_.intermediate()), kept_.query_norms()};
     kernels::matmul_nn(fed.view(), kept_.query_count(), a_.hidden(), a_.intermediate(),
-                       parameter(kOutputWeight), activated.data(), a_.intermediate(), false, *workspace_);
+                       parameter(kOutputWeight), activated.data(), a_.intermediate(), false, *workspace_,
+                       gemm());
     gelu(activated);
     weight_gradient(EncoderLinear::intermediate, activated, s_.feed_forward_input, kept_.query_rows(),
                     s_.feed_forward_input_norm);
     kernels::matmul_nn(activated.view(), kept_.query_count(), a_.intermediate(), a_.hidden(),
                        parameter(kIntermediateWeight), input.mutable_data_ptr<float>(), a_.hidden(),
-                       accumulate, *workspace_);
+                       accumulate, *workspace_, gemm());
   }
 
   void gelu(CompactGradient& activated) {
@@ -166,7 +168,7 @@ class CpuBackward {
     auto context = compact(kept_.query_count(), a_.hidden());
     kernels::matmul_nn(attended.view(), kept_.query_count(), a_.hidden(), a_.hidden(),
                        parameter(kAttentionOutputWeight), context.mutable_data_ptr<float>(), a_.hidden(),
-                       false, *workspace_);
+                       false, *workspace_, gemm());
     AttentionGradients g{{compact(kept_.query_count(), a_.hidden()), kept_.query_norms()},
                          {compact(kept_.count(), a_.hidden()), kept_.norms()},
                          {compact(kept_.count(), a_.hidden()), kept_.norms()}};
@@ -232,6 +234,7 @@ class CpuBackward {
     sampled.output_size = gradient.value.size(1);
     sampled.input_size = input.size(1);
     sampled.want_scores = request_.row_scores;
+    sampled.precision = a_.options.precision;
     const auto outcome = sample_weight_gradient(sampled, *workspace_);
     weight_rows_[index] = static_cast<double>(outcome.rows);
     if (!request_.row_scores) return;
@@ -262,7 +265,7 @@ class CpuBackward {
   void project_back(const CompactGradient& gradient, size_t weight, const at::Tensor& result,
                     bool accumulate) {
     kernels::matmul_nn(gradient.view(), gradient.value.size(0), a_.hidden(), a_.hidden(), parameter(weight),
-                       result.mutable_data_ptr<float>(), a_.hidden(), accumulate, *workspace_);
+                       result.mutable_data_ptr<float>(), a_.hidden(), accumulate, *workspace_, gemm());
   }
 
   void add_to_first_rows(const at::Tensor& queries, const at::Tensor& all) const {

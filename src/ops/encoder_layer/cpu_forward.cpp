@@ -55,7 +55,8 @@ class CpuForward {
     const auto& w = a_.parameters[weight];
     auto output = matrix(rows, w.size(0));
     kernels::matmul_nt(rows_of(input, index), rows, w.size(0), w.size(1), parameter(weight),
-                       parameter(weight + 1), output.mutable_data_ptr<float>(), w.size(0), *workspace_);
+                       parameter(weight + 1), output.mutable_data_ptr<float>(), w.size(0), *workspace_,
+                       {a_.options.precision});
     return output;
   }
 

@@ -20,12 +20,19 @@ using OptionalTensor = std::optional<at::Tensor>;
 struct SchemaOptions {
   int64_t num_heads;
   double layer_norm_eps, hidden_dropout, attention_dropout;
-  bool pre_norm, causal, tanh_gelu, first_row_only, plain;
+  bool pre_norm, causal, tanh_gelu, first_row_only, plain, bf16;
 
   EncoderLayerOptions unpack() const {
-    return {num_heads,         layer_norm_eps, hidden_dropout,
-            attention_dropout, pre_norm,       causal,
-            tanh_gelu,         first_row_only, plain ? Implementation::plain : Implementation::automatic};
+    return {num_heads,
+            layer_norm_eps,
+            hidden_dropout,
+            attention_dropout,
+            pre_norm,
+            causal,
+            tanh_gelu,
+            first_row_only,
+            plain ? Implementation::plain : Implementation::automatic,
+            bf16 ? Precision::bfloat16 : Precision::float32};
   }
 };
 
@@ -99,8 +106,9 @@ void save(AutogradContext* context, const EncoderLayerArguments& a, const Option
   data["layer_norm_eps"] = o.layer_norm_eps;
   data["hidden_dropout"] = o.hidden_dropout;
   data["attention_dropout"] = o.attention_dropout;
-  data["flags"] = presence_bits(
-      {o.pre_norm, o.causal, o.tanh_gelu, o.first_row_only, o.implementation == Implementation::plain});
+  data["flags"] =
+      presence_bits({o.pre_norm, o.causal, o.tanh_gelu, o.first_row_only,
+                     o.implementation == Implementation::plain, o.precision == Precision::bfloat16});
 }
 
 EncoderLayerArguments restore(AutogradContext* context, std::vector<at::Tensor>& activations) {
@@ -115,7 +123,8 @@ EncoderLayerArguments restore(AutogradContext* context, std::vector<at::Tensor>&
                               (flags & 2) != 0,
                               (flags & 4) != 0,
                               (flags & 8) != 0,
-                              (flags & 16) != 0};
+                              (flags & 16) != 0,
+                              (flags & 32) != 0};
   const auto first_activation = saved.begin() + 1 + kEncoderParameters;
   activations.assign(first_activation, saved.end());
   return {saved[0],
@@ -174,9 +183,12 @@ at::Tensor encoder_layer_autograd(const at::Tensor& x, const at::Tensor& offsets
                                   const OptionalTensor& sample_norms, const OptionalTensor& row_scores,
                                   const OptionalTensor& flops, int64_t num_heads, double layer_norm_eps,
                                   double hidden_dropout, double attention_dropout, bool pre_norm, bool causal,
-                                  bool tanh_gelu, bool first_row_only, bool plain) {
-  const SchemaOptions options{num_heads, layer_norm_eps, hidden_dropout, attention_dropout, pre_norm, causal,
-                              tanh_gelu, first_row_only, plain};
+                                  bool tanh_gelu, bool first_row_only, bool plain, bool bf16) {
+  const SchemaOptions options{num_heads,      layer_norm_eps,
+                              hidden_dropout, attention_dropout,
+                              pre_norm,       causal,
+                              tanh_gelu,      first_row_only,
+                              plain,          bf16};
   const EncoderLayerArguments arguments{x, offsets, parameters.vec(), rng, options.unpack()};
   check(arguments);
   return EncoderLayer::apply(x, parameters, plan, sample_norms, row_scores, flops, arguments);
@@ -186,10 +198,13 @@ at::Tensor encoder_layer_forward(const at::Tensor& x, const at::Tensor& offsets,
                                  const at::Tensor& rng, const OptionalTensor&, const OptionalTensor&,
                                  const OptionalTensor&, const OptionalTensor&, int64_t num_heads,
                                  double layer_norm_eps, double hidden_dropout, double attention_dropout,
-                                 bool pre_norm, bool causal, bool tanh_gelu, bool first_row_only,
-                                 bool plain) {
-  const SchemaOptions options{num_heads, layer_norm_eps, hidden_dropout, attention_dropout, pre_norm, causal,
-                              tanh_gelu, first_row_only, plain};
+                                 bool pre_norm, bool causal, bool tanh_gelu, bool first_row_only, bool plain,
+                                 bool bf16) {
+  const SchemaOptions options{num_heads,      layer_norm_eps,
+                              hidden_dropout, attention_dropout,
+                              pre_norm,       causal,
+                              tanh_gelu,      first_row_only,
+                              plain,          bf16};
   const EncoderLayerArguments arguments{x, offsets, parameters.vec(), rng, options.unpack()};
   check(arguments);
   return run_forward(arguments).output;
@@ -198,7 +213,7 @@ at::Tensor encoder_layer_forward(const at::Tensor& x, const at::Tensor& offsets,
 at::Tensor encoder_layer_meta(const at::Tensor& x, const at::Tensor& offsets, at::TensorList,
                               const at::Tensor&, const OptionalTensor&, const OptionalTensor&,
                               const OptionalTensor&, const OptionalTensor&, int64_t, double, double, double,
-                              bool, bool, bool, bool first_row_only, bool) {
+                              bool, bool, bool, bool first_row_only, bool, bool) {
   return first_row_only ? x.new_empty_symint({offsets.sym_size(0) - 1, x.sym_size(1)}) : at::empty_like(x);
 }
 
@@ -211,7 +226,7 @@ TORCH_LIBRARY_FRAGMENT(vcas, library) {
       "Tensor? row_scores, Tensor? flops, int num_heads, float layer_norm_eps, float hidden_dropout, float "
       "attention_dropout, bool pre_norm=False, bool causal=False, bool tanh_gelu=False, bool "
       "first_row_only=False, bool "
-      "plain=False) -> Tensor");
+      "plain=False, bool bf16=False) -> Tensor");
 }
 TORCH_LIBRARY_IMPL(vcas, CompositeExplicitAutograd, library) {
   library.impl("encoder_layer", encoder_layer_forward);
@@ -230,7 +245,7 @@ at::Tensor encoder_layer(const at::Tensor& x, const at::Tensor& offsets,
                  optional(probes.row_scores), optional(probes.flops), options.num_heads,
                  options.layer_norm_eps, options.hidden_dropout, options.attention_dropout, options.pre_norm,
                  options.causal, options.tanh_gelu, options.first_row_only,
-                 options.implementation == Implementation::plain);
+                 options.implementation == Implementation::plain, options.precision == Precision::bfloat16);
 }
 
 }  // namespace vcas::ops

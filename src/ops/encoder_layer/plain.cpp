@@ -64,7 +64,7 @@ struct PlainBlock {
     LinearProbes probes;
     if (!score_probes.empty()) probes.row_scores = score_probes[index];
     return ops::linear(input, parameters[kLinearWeight[index]], parameters[kLinearWeight[index] + 1], plan,
-                       static_cast<int64_t>(index), probes);
+                       static_cast<int64_t>(index), probes, Implementation::automatic, options().precision);
   }
 
   at::Tensor norm(const at::Tensor& input, size_t weight) const {
@@ -105,7 +105,7 @@ struct PlainBlock {
   }
 
   at::Tensor allowed_pairs(int64_t query_positions) const {
-    const auto allowed = rows.valid.unsqueeze(1).unsqueeze(1);
+    auto allowed = rows.valid.unsqueeze(1).unsqueeze(1);
     if (!options().causal) return allowed;
     const auto positions = at::arange(rows.valid.size(1), rows.row_of.options());
     return allowed.logical_and(

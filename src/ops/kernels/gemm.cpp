@@ -4,65 +4,99 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
-#include <cmath>
+#include <array>
 
 #include "ops/kernels/gemm_detail.h"
+#include "ops/kernels/gemm_operands.h"
 
 namespace vcas::ops::kernels {
 namespace {
 
+using detail::BFloat16Operands;
+using detail::Float32Operands;
+
+/// A product of ones and twos, whose sums are exact in any precision, however B's rows are ordered.
+template <class Operands>
 bool try_brgemm() {
   constexpr int64_t kSize = 16;
-  alignas(64) float a[kSize * kSize], b[kSize * kSize], c[kSize * kSize];
-  std::fill(std::begin(a), std::end(a), 1.0f);
-  std::fill(std::begin(b), std::end(b), 2.0f);
-  std::fill(std::begin(c), std::end(c), 1.0f);
+  using Element = typename Operands::Element;
+  alignas(64) std::array<Element, kSize * kSize> a;
+  alignas(64) std::array<Element, kSize * kSize> b;
+  alignas(64) std::array<float, kSize * kSize> c;
+  a.fill(Element(1.0f));
+  b.fill(Element(2.0f));
+  c.fill(1.0f);
+  constexpr bool kPairs = Operands::kDepthStep > 1;
   try {
-    at::native::cpublas::brgemm(kSize, kSize, kSize, kSize, kSize, kSize, /*add_C=*/true, a, b, c);
-    at::native::cpublas::brgemm_release(/*is_vnni=*/false);
+    at::native::cpublas::brgemm(kSize, kSize, kSize, kSize, kSize, kSize, /*add_C=*/true, a.data(), b.data(),
+                                c.data(), kPairs);
+    at::native::cpublas::brgemm_release(kPairs);
   } catch (const std::exception&) {
     return false;
   }
-  return std::all_of(std::begin(c), std::end(c), [](float value) { return value == 2.0f * kSize + 1.0f; });
+  return std::all_of(c.begin(), c.end(), [](float value) { return value == 2.0f * kSize + 1.0f; });
 }
 
-bool use_brgemm(GemmBackend backend) {
-  if (backend == GemmBackend::aten) return false;
-  TORCH_CHECK(backend == GemmBackend::automatic || brgemm_available(),
-              "matmul: expected a CPU and a LibTorch that run float32 brgemm, got neither");
-  return brgemm_available();
+bool use_brgemm(const GemmOptions& options) {
+  if (options.backend == GemmBackend::aten) return false;
+  const bool available = brgemm_available(options.precision);
+  TORCH_CHECK(options.backend == GemmBackend::automatic || available,
+              "matmul: expected a CPU and a LibTorch that run brgemm of that precision, got neither");
+  return available;
 }
 
 }  // namespace
 
-bool brgemm_available() {
-  static const bool available = try_brgemm();
-  return available;
+bool brgemm_available(Precision precision) {
+  static const bool float32 = try_brgemm<Float32Operands>();
+  if (precision == Precision::float32) return float32;
+  static const bool bfloat16 = try_brgemm<BFloat16Operands>();
+  return bfloat16;
 }
 
 void matmul_nt(const RowView& a, int64_t m, int64_t n, int64_t k, const float* w, const float* bias, float* c,
-               int64_t ldc, Workspace& workspace, GemmBackend backend) {
+               int64_t ldc, Workspace& workspace, const GemmOptions& options) {
   if (m == 0) return;
-  if (!use_brgemm(backend)) return detail::matmul_nt_aten(a, m, n, k, w, bias, c, ldc);
-  detail::matmul_nt_brgemm(a, m, n, k, w, bias, c, ldc, workspace);
+  if (!use_brgemm(options)) {
+    detail::matmul_nt_aten(a, m, n, k, w, bias, c, ldc, options.precision);
+  } else if (options.precision == Precision::bfloat16) {
+    detail::matmul_nt_brgemm<BFloat16Operands>(a, m, n, k, w, bias, c, ldc, workspace);
+  } else {
+    detail::matmul_nt_brgemm<Float32Operands>(a, m, n, k, w, bias, c, ldc, workspace);
+  }
 }
 
 void matmul_nn(const RowView& a, int64_t m, int64_t n, int64_t k, const float* w, float* c, int64_t ldc,
-               bool accumulate, Workspace& workspace, GemmBackend backend) {
+               bool accumulate, Workspace& workspace, const GemmOptions& options) {
   if (m == 0) return;
-  if (!use_brgemm(backend)) return detail::matmul_nn_aten(a, m, n, k, w, c, ldc, accumulate);
-  detail::matmul_nn_brgemm(a, m, n, k, w, c, ldc, accumulate, workspace);
+  if (!use_brgemm(options)) {
+    detail::matmul_nn_aten(a, m, n, k, w, c, ldc, accumulate, options.precision);
+  } else if (options.precision == Precision::bfloat16) {
+    detail::matmul_nn_brgemm<BFloat16Operands>(a, m, n, k, w, c, ldc, accumulate, workspace);
+  } else {
+    detail::matmul_nn_brgemm<Float32Operands>(a, m, n, k, w, c, ldc, accumulate, workspace);
+  }
 }
 
 void matmul_tn(const RowView& dz, const RowView& x, int64_t rows, int64_t n, int64_t k, float* c,
-               Workspace& workspace, GemmBackend backend) {
+               Workspace& workspace, const GemmOptions& options) {
   if (rows == 0) {
     std::fill_n(c, n * k, 0.0f);
-  } else if (use_brgemm(backend)) {
-    detail::weight_gradient_brgemm(dz, x, rows, n, k, c, workspace);
+  } else if (!use_brgemm(options)) {
+    detail::matmul_tn_aten(dz, x, rows, n, k, c, options.precision);
+  } else if (options.precision == Precision::bfloat16) {
+    detail::weight_gradient_brgemm<BFloat16Operands>(dz, x, rows, n, k, c, workspace);
   } else {
-    detail::matmul_tn_aten(dz, x, rows, n, k, c);
+    detail::weight_gradient_brgemm<Float32Operands>(dz, x, rows, n, k, c, workspace);
   }
 }
 
 }  // namespace vcas::ops::kernels
+
+namespace vcas::ops {
+
+bool is_fast(Precision precision) {
+  return precision == Precision::float32 || kernels::brgemm_available(precision);
+}
+
+}  // namespace vcas::ops

@@ -19,6 +19,11 @@ at::Tensor weight_tensor(const float* w, int64_t n, int64_t k) {
   return at::from_blob(const_cast<float*>(w), {n, k}, at::kFloat);
 }
 
+/// What a product of that precision reads. Sums stay float32.
+at::Tensor operand(const at::Tensor& values, Precision precision) {
+  return precision == Precision::bfloat16 ? values.to(at::kBFloat16).to(at::kFloat) : values;
+}
+
 void store(const at::Tensor& product, const float* bias, bool accumulate, float* c, int64_t ldc) {
   const int64_t columns = product.size(1);
   store_tile(product.const_data_ptr<float>(), columns, bias, accumulate, product.size(0), columns, c, ldc);
@@ -27,18 +32,21 @@ void store(const at::Tensor& product, const float* bias, bool accumulate, float*
 }  // namespace
 
 void matmul_nt_aten(const RowView& a, int64_t m, int64_t n, int64_t k, const float* w, const float* bias,
-                    float* c, int64_t ldc) {
-  store(at::mm(gathered(a, m, k), weight_tensor(w, n, k).t()), bias, /*accumulate=*/false, c, ldc);
+                    float* c, int64_t ldc, Precision precision) {
+  store(at::mm(operand(gathered(a, m, k), precision), operand(weight_tensor(w, n, k), precision).t()), bias,
+        /*accumulate=*/false, c, ldc);
 }
 
 void matmul_nn_aten(const RowView& a, int64_t m, int64_t n, int64_t k, const float* w, float* c, int64_t ldc,
-                    bool accumulate) {
-  store(at::mm(gathered(a, m, n), weight_tensor(w, n, k)), /*bias=*/nullptr, accumulate, c, ldc);
+                    bool accumulate, Precision precision) {
+  store(at::mm(operand(gathered(a, m, n), precision), operand(weight_tensor(w, n, k), precision)),
+        /*bias=*/nullptr, accumulate, c, ldc);
 }
 
-void matmul_tn_aten(const RowView& dz, const RowView& x, int64_t rows, int64_t n, int64_t k, float* c) {
-  store(at::mm(gathered(dz, rows, n).t(), gathered(x, rows, k)), /*bias=*/nullptr, /*accumulate=*/false, c,
-        k);
+void matmul_tn_aten(const RowView& dz, const RowView& x, int64_t rows, int64_t n, int64_t k, float* c,
+                    Precision precision) {
+  store(at::mm(operand(gathered(dz, rows, n), precision).t(), operand(gathered(x, rows, k), precision)),
+        /*bias=*/nullptr, /*accumulate=*/false, c, k);
 }
 
 }  // namespace vcas::ops::kernels::detail

@@ -12,17 +12,22 @@ constexpr int64_t kTile = 64;
 
 constexpr int64_t divide_up(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
+/// Operands: Float32Operands or BFloat16Operands (gemm_operands.h).
+template <class Operands>
 void matmul_nt_brgemm(const RowView& a, int64_t m, int64_t n, int64_t k, const float* w, const float* bias,
                       float* c, int64_t ldc, Workspace& workspace);
+template <class Operands>
 void matmul_nn_brgemm(const RowView& a, int64_t m, int64_t n, int64_t k, const float* w, float* c,
                       int64_t ldc, bool accumulate, Workspace& workspace);
+template <class Operands>
 void weight_gradient_brgemm(const RowView& dz, const RowView& x, int64_t rows, int64_t n, int64_t k, float* c,
                             Workspace& workspace);
 
 void matmul_nt_aten(const RowView& a, int64_t m, int64_t n, int64_t k, const float* w, const float* bias,
-                    float* c, int64_t ldc);
+                    float* c, int64_t ldc, Precision precision);
 void matmul_nn_aten(const RowView& a, int64_t m, int64_t n, int64_t k, const float* w, float* c, int64_t ldc,
-                    bool accumulate);
-void matmul_tn_aten(const RowView& dz, const RowView& x, int64_t rows, int64_t n, int64_t k, float* c);
+                    bool accumulate, Precision precision);
+void matmul_tn_aten(const RowView& dz, const RowView& x, int64_t rows, int64_t n, int64_t k, float* c,
+                    Precision precision);
 
 }  // namespace vcas::ops::kernels::detail

@@ -1,10 +1,9 @@
 #include <ATen/native/CPUBlas.h>
 
-#include <hwy/cache_control.h>
 #include <algorithm>
-#include <array>
 
 #include "ops/kernels/gemm_detail.h"
+#include "ops/kernels/gemm_operands.h"
 #include "ops/kernels/parallel.h"
 #include "ops/kernels/row_chunks.h"
 #include "ops/kernels/tiles.h"
@@ -19,11 +18,12 @@ using at::native::cpublas::brgemm;
 constexpr int64_t kDepth = 1536;
 
 /// C [m x width] = A [m x depth]·B + bias, or C += A·B, rows of A lying `stride` apart.
+template <class Operands>
 struct Product {
-  const float* a;
+  const typename Operands::Element* a;
   int64_t stride;
   int64_t m;
-  int64_t depth;
+  int64_t depth;  ///< padded
   int64_t width;
   const float* bias;
   float* c;
@@ -47,7 +47,9 @@ Range part(int64_t size, int64_t index, int64_t count) {
 
 /// Adds one depth range's product to a tile of C. The first range starts the sum, the last one adds the bias.
 /// @param b panel of B, [depth x kTile].
-void multiply_tile(const Product& product, const float* b, int64_t block, int64_t panel, const Range& depth) {
+template <class Operands>
+void multiply_tile(const Product<Operands>& product, const typename Operands::Element* b, int64_t block,
+                   int64_t panel, const Range& depth) {
   const int64_t first = block * kTile, column = panel * kTile;
   const int64_t rows = std::min(kTile, product.m - first), columns = std::min(kTile, product.width - column);
   float* c = product.c + first * product.ldc + column;
@@ -59,68 +61,33 @@ void multiply_tile(const Product& product, const float* b, int64_t block, int64_
   }
 }
 
-/// Rows of A in place where they lie together, else copied to the workspace. @return the first; their stride
-/// is written to `stride`.
-const float* contiguous_rows(const RowView& a, int64_t m, int64_t depth, int64_t& stride,
-                             Workspace& workspace) {
-  stride = a.stride;
-  if (!a.index && !a.scale) return a.row(0);
-  stride = depth;
-  float* copy = workspace.shared().floats(m * depth);
-  for_row_chunks(m, /*scratch_floats=*/0, workspace, [&](int64_t begin, int64_t end, float*) {
-    for (int64_t r = begin; r < end; ++r) copy_row(a.row(r), a.factor(r), depth, copy + r * depth);
-  });
-  return copy;
-}
-
-/// A cache line of floats.
-constexpr int64_t kCacheLine = 16;
-
-void prefetch(const float* row, int64_t columns) {
-  for (int64_t c = 0; c < columns; c += kCacheLine) hwy::Prefetch(row + c);
-}
-
-/// out[c][r] = w[r][c]: kGroup rows at a time, from left to right. Weights come from memory, and rows are too
-/// short for hardware prefetchers to follow so many of them: what is read kAhead columns later is called for.
-/// @param w `rows` <= kTile rows of k. @param out [k x kTile].
-void pack_transposed(const float* w, int64_t rows, int64_t k, float* out) {
-  constexpr int64_t kGroup = 16, kColumns = 64, kAhead = 128;
-  for (int64_t first = 0; first < rows; first += kGroup) {
-    const int64_t count = std::min(kGroup, rows - first);
-    for (int64_t column = 0; column < k; column += kColumns) {
-      std::array<const float*, kGroup> group{};
-      for (int64_t r = 0; r < count; ++r) {
-        const float* place = w + (first + r) * k + column;
-        group[static_cast<size_t>(r)] = place;
-        // Past the end of the group, the same columns of the next one.
-        const int64_t left = k - column - kAhead;
-        if (left > 0) {
-          prefetch(place + kAhead, std::min(kColumns, left));
-        } else if (first + r + kGroup < rows) {
-          prefetch(place + kAhead + (kGroup - 1) * k, std::min(kColumns, k + left));
-        }
-      }
-      transpose_rows(group.data(), /*factors=*/nullptr, count, std::min(kColumns, k - column),
-                     out + column * kTile + first, kTile);
+/// Sets a product's A: its rows in place where they can be read there, else packed in the workspace.
+/// @param depth of the rows.
+template <class Operands>
+void set_rows(Product<Operands>& product, const RowView& a, int64_t depth, Workspace& workspace) {
+  if constexpr (Operands::kInPlace) {
+    if (!a.index && !a.scale) {
+      product.a = a.row(0);
+      product.stride = a.stride;
+      return;
     }
   }
-}
-
-/// out[r][c] = w[r][c] for `columns` <= kTile columns. @param w rows of k floats. @param out [rows x kTile].
-void pack_columns(const float* w, int64_t k, int64_t rows, int64_t columns, float* out) {
-  constexpr int64_t kAhead = 16;
-  for (int64_t r = 0; r < rows; ++r) {
-    if (r + kAhead < rows) prefetch(w + (r + kAhead) * k, columns);
-    std::copy_n(w + r * k, columns, out + r * kTile);
-  }
+  const int64_t stride = product.depth;
+  auto* packed = Operands::memory(workspace.shared(), product.m * stride);
+  for_row_chunks(product.m, /*scratch_floats=*/0, workspace, [&](int64_t begin, int64_t end, float*) {
+    for (int64_t r = begin; r < end; ++r)
+      Operands::pack_row(a.row(r), a.factor(r), depth, packed + r * stride);
+  });
+  product.a = packed;
+  product.stride = stride;
 }
 
 /// Panel by panel of 64 columns of B: a thread packs one and multiplies all row blocks by it while it is in
 /// the cache. Where there are few panels for the threads, the rows are split too, and panels packed more than
 /// once.
 /// @param pack_panel (first column, columns, out [depth x kTile]).
-template <class PackPanel>
-void multiply(const Product& product, Workspace& workspace, const PackPanel& pack_panel) {
+template <class Operands, class PackPanel>
+void multiply(const Product<Operands>& product, Workspace& workspace, const PackPanel& pack_panel) {
   constexpr int64_t kTasksOfAThread = 3;
   const int64_t panels = product.panels(), blocks = product.row_blocks();
   const int64_t row_groups = std::min(blocks, divide_up(kTasksOfAThread * thread_count(), panels));
@@ -129,34 +96,48 @@ void multiply(const Product& product, Workspace& workspace, const PackPanel& pac
   parallel_tasks(panels * row_groups, [&](int64_t task, int slot) {
     const int64_t panel = task / row_groups;
     const Range rows = part(blocks, task % row_groups, row_groups);
-    float* b = workspace.thread(slot).floats(product.depth * kTile);
+    auto* b = Operands::memory(workspace.thread(slot), product.depth * kTile);
     pack_panel(panel * kTile, std::min(kTile, product.width - panel * kTile), b);
     for (int64_t i = 0; i < ranges; ++i) {
-      const Range depth = part(product.depth, i, ranges);
+      const Range steps = part(product.depth / Operands::kDepthStep, i, ranges);
+      const Range depth{steps.begin * Operands::kDepthStep, steps.end * Operands::kDepthStep};
       for (int64_t block = rows.begin; block < rows.end; ++block) {
         multiply_tile(product, b, block, panel, depth);
       }
     }
-    at::native::cpublas::brgemm_release(/*is_vnni=*/false);
+    at::native::cpublas::brgemm_release(/*is_vnni=*/Operands::kDepthStep > 1);
   });
 }
 
 }  // namespace
 
+template <class Operands>
 void matmul_nt_brgemm(const RowView& a, int64_t m, int64_t n, int64_t k, const float* w, const float* bias,
                       float* c, int64_t ldc, Workspace& workspace) {
-  Product product{nullptr, 0, m, k, n, bias, c, ldc, /*accumulate=*/false};
-  product.a = contiguous_rows(a, m, k, product.stride, workspace);
-  multiply(product, workspace,
-           [=](int64_t first, int64_t count, float* out) { pack_transposed(w + first * k, count, k, out); });
+  Product<Operands> product{nullptr, 0, m, Operands::padded(k), n, bias, c, ldc, /*accumulate=*/false};
+  set_rows(product, a, k, workspace);
+  multiply(product, workspace, [=](int64_t first, int64_t count, auto* out) {
+    Operands::pack_transposed(w + first * k, count, k, out);
+  });
 }
 
+template <class Operands>
 void matmul_nn_brgemm(const RowView& a, int64_t m, int64_t n, int64_t k, const float* w, float* c,
                       int64_t ldc, bool accumulate, Workspace& workspace) {
-  Product product{nullptr, 0, m, n, k, /*bias=*/nullptr, c, ldc, accumulate};
-  product.a = contiguous_rows(a, m, n, product.stride, workspace);
-  multiply(product, workspace,
-           [=](int64_t first, int64_t count, float* out) { pack_columns(w + first, k, n, count, out); });
+  Product<Operands> product{nullptr, 0, m, Operands::padded(n), k, /*bias=*/nullptr, c, ldc, accumulate};
+  set_rows(product, a, n, workspace);
+  multiply(product, workspace, [=](int64_t first, int64_t count, auto* out) {
+    Operands::pack_columns(w + first, k, n, count, out);
+  });
 }
+
+template void matmul_nt_brgemm<Float32Operands>(const RowView&, int64_t, int64_t, int64_t, const float*,
+                                                const float*, float*, int64_t, Workspace&);
+template void matmul_nt_brgemm<BFloat16Operands>(const RowView&, int64_t, int64_t, int64_t, const float*,
+                                                 const float*, float*, int64_t, Workspace&);
+template void matmul_nn_brgemm<Float32Operands>(const RowView&, int64_t, int64_t, int64_t, const float*,
+                                                float*, int64_t, bool, Workspace&);
+template void matmul_nn_brgemm<BFloat16Operands>(const RowView&, int64_t, int64_t, int64_t, const float*,
+                                                 float*, int64_t, bool, Workspace&);
 
 }  // namespace vcas::ops::kernels::detail

@@ -10,8 +10,8 @@
 namespace vcas::ops::kernels {
 namespace {
 
-/// Hands out [0, count) in shares that become smaller towards the end: a thread that the machine holds up does
-/// not hold up the others, and the threads seldom contend for the counter.
+/// Hands out [0, count) in shares that become smaller towards the end: a thread that the machine holds up
+/// does not hold up the others, and the threads seldom contend for the counter.
 class GuidedSchedule {
  public:
   GuidedSchedule(int64_t count, int64_t threads) : count_(count), divisor_(kSharesOfAThread * threads) {}

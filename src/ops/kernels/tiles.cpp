@@ -28,8 +28,9 @@ HWY_INLINE hn::Vec<DF> load_blocks(DF d, const float* const* rows, int64_t colum
   }
 }
 
-/// kLanes rows x 4 columns, transposed.
-HWY_INLINE void transpose_block(const float* const* rows, int64_t column, hn::Vec<D> factors, float* out,
+/// kLanes rows x 4 columns, transposed and, but for an Unscaled copy, multiplied.
+template <class Scale>
+HWY_INLINE void transpose_block(const float* const* rows, int64_t column, const Scale& scale, float* out,
                                 int64_t ldo) {
   const D d;
   const hn::Repartition<uint64_t, D> d64;
@@ -39,34 +40,70 @@ HWY_INLINE void transpose_block(const float* const* rows, int64_t column, hn::Ve
   const auto low23 = hn::BitCast(d64, hn::InterleaveLower(d, row2, row3));
   const auto high01 = hn::BitCast(d64, hn::InterleaveUpper(d, row0, row1));
   const auto high23 = hn::BitCast(d64, hn::InterleaveUpper(d, row2, row3));
-  hn::StoreU(hn::Mul(factors, hn::BitCast(d, hn::InterleaveLower(d64, low01, low23))), d, out);
-  hn::StoreU(hn::Mul(factors, hn::BitCast(d, hn::InterleaveUpper(d64, low01, low23))), d, out + ldo);
-  hn::StoreU(hn::Mul(factors, hn::BitCast(d, hn::InterleaveLower(d64, high01, high23))), d, out + 2 * ldo);
-  hn::StoreU(hn::Mul(factors, hn::BitCast(d, hn::InterleaveUpper(d64, high01, high23))), d, out + 3 * ldo);
+  hn::StoreU(scale(hn::BitCast(d, hn::InterleaveLower(d64, low01, low23))), d, out);
+  hn::StoreU(scale(hn::BitCast(d, hn::InterleaveUpper(d64, low01, low23))), d, out + ldo);
+  hn::StoreU(scale(hn::BitCast(d, hn::InterleaveLower(d64, high01, high23))), d, out + 2 * ldo);
+  hn::StoreU(scale(hn::BitCast(d, hn::InterleaveUpper(d64, high01, high23))), d, out + 3 * ldo);
 }
 #endif
 
-void transpose_rows(const float* const* rows, const float* factors, int64_t row_count, int64_t columns,
-                    float* out, int64_t ldo) {
+/// Leaves bits as they are, whether or not they are those of a number.
+struct Unscaled {
+  explicit HWY_INLINE Unscaled(const float* /*factors*/) {}
+  template <class Value>
+  HWY_INLINE Value operator()(Value value) const {
+    return value;
+  }
+};
+
+#if HWY_TARGET != HWY_SCALAR
+struct ScaledVector {
+  hn::Vec<D> factors;
+  explicit HWY_INLINE ScaledVector(const float* each) : factors(hn::LoadU(D(), each)) {}
+  HWY_INLINE hn::Vec<D> operator()(hn::Vec<D> value) const { return hn::Mul(factors, value); }
+};
+#endif
+
+struct ScaledNumber {
+  float factor;
+  explicit HWY_INLINE ScaledNumber(const float* each) : factor(*each) {}
+  HWY_INLINE float operator()(float value) const { return factor * value; }
+};
+
+/// One row, or a few columns of it.
+template <class Scale>
+HWY_INLINE void transpose_row(const float* row, const float* factor, int64_t begin, int64_t end, float* out,
+                              int64_t ldo) {
+  const Scale scale(factor);
+  for (int64_t column = begin; column < end; ++column) out[column * ldo] = scale(row[column]);
+}
+
+template <class VectorScale, class NumberScale>
+HWY_INLINE void transpose_scaled(const float* const* rows, const float* factors, int64_t row_count,
+                                 int64_t columns, float* out, int64_t ldo) {
+  const auto factor_of = [factors](int64_t r) { return factors ? factors + r : nullptr; };
   int64_t row = 0;
 #if HWY_TARGET != HWY_SCALAR
-  const D d;
   for (; row + kLanes <= row_count; row += kLanes) {
-    const auto factor = factors ? hn::LoadU(d, factors + row) : hn::Set(d, 1.0f);
+    const VectorScale scale(factor_of(row));
     int64_t column = 0;
     for (; column + 4 <= columns; column += 4)
-      transpose_block(rows + row, column, factor, out + column * ldo + row, ldo);
-    for (; column < columns; ++column) {
-      for (int64_t r = row; r < row + kLanes; ++r) {
-        out[column * ldo + r] = (factors ? factors[r] : 1.0f) * rows[r][column];
-      }
-    }
+      transpose_block(rows + row, column, scale, out + column * ldo + row, ldo);
+    for (int64_t r = row; r < row + kLanes; ++r)
+      transpose_row<NumberScale>(rows[r], factor_of(r), column, columns, out + r, ldo);
   }
 #endif
-  for (; row < row_count; ++row) {
-    const float factor = factors ? factors[row] : 1.0f;
-    for (int64_t column = 0; column < columns; ++column) out[column * ldo + row] = factor * rows[row][column];
-  }
+  for (; row < row_count; ++row)
+    transpose_row<NumberScale>(rows[row], factor_of(row), 0, columns, out + row, ldo);
+}
+
+void transpose_rows(const float* const* rows, const float* factors, int64_t row_count, int64_t columns,
+                    float* out, int64_t ldo) {
+#if HWY_TARGET == HWY_SCALAR
+  using ScaledVector = ScaledNumber;
+#endif
+  factors ? transpose_scaled<ScaledVector, ScaledNumber>(rows, factors, row_count, columns, out, ldo)
+          : transpose_scaled<Unscaled, Unscaled>(rows, factors, row_count, columns, out, ldo);
 }
 
 void copy_row(const float* row, float factor, int64_t columns, float* out) {
@@ -126,6 +163,13 @@ HWY_EXPORT(store_tile);
 void transpose_rows(const float* const* rows, const float* factors, int64_t row_count, int64_t columns,
                     float* out, int64_t ldo) {
   HWY_DYNAMIC_DISPATCH(transpose_rows)(rows, factors, row_count, columns, out, ldo);
+}
+
+void transpose_words(const uint32_t* const* rows, int64_t row_count, int64_t columns, uint32_t* out,
+                     int64_t ldo) {
+  // Moved as floats are, bit by bit.
+  transpose_rows(reinterpret_cast<const float* const*>(rows), /*factors=*/nullptr, row_count, columns,
+                 reinterpret_cast<float*>(out), ldo);
 }
 
 void copy_row(const float* row, float factor, int64_t columns, float* out) {

@@ -7,9 +7,13 @@ namespace vcas::ops::kernels {
 /// Single-threaded SIMD building blocks of the GEMMs.
 
 /// out[c·ldo + r] = factor[r]·rows[r][c] for r < row_count, c < columns: a transposing copy of gathered rows.
-/// @param factors [row_count] or null: 1.
+/// @param factors [row_count] or null: bits are copied as they are, also those that are no number's.
 void transpose_rows(const float* const* rows, const float* factors, int64_t row_count, int64_t columns,
                     float* out, int64_t ldo);
+
+/// The same of words that are no floats.
+void transpose_words(const uint32_t* const* rows, int64_t row_count, int64_t columns, uint32_t* out,
+                     int64_t ldo);
 
 /// out[c] = factor·row[c].
 void copy_row(const float* row, float factor, int64_t columns, float* out);

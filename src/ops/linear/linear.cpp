@@ -27,10 +27,14 @@ void check(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& 
               "linear: expected bias [", weight.size(0), "], got ", bias->sizes());
 }
 
-at::Tensor affine(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias, bool plain) {
+Precision precision_of(bool bf16) { return bf16 ? Precision::bfloat16 : Precision::float32; }
+
+at::Tensor affine(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias, bool plain,
+                  Precision precision) {
   if (!plain && linear_has_kernels(x, weight))
-    return linear_forward_cpu(x, weight, bias.value_or(at::Tensor()));
-  return bias.has_value() ? at::addmm(*bias, x, weight.t()) : at::mm(x, weight.t());
+    return linear_forward_cpu(x, weight, bias.value_or(at::Tensor()), precision);
+  const at::Tensor input = rounded_operand(x, precision), transposed = rounded_operand(weight, precision).t();
+  return bias.has_value() ? at::addmm(*bias, input, transposed) : at::mm(input, transposed);
 }
 
 class Linear : public torch::autograd::Function<Linear> {
@@ -38,16 +42,17 @@ class Linear : public torch::autograd::Function<Linear> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                             const OptionalTensor& bias, const OptionalTensor& plan,
                             const OptionalTensor& row_scores, const OptionalTensor& flops, int64_t index,
-                            bool plain) {
+                            bool plain, bool bf16) {
     at::AutoDispatchBelowADInplaceOrView guard;
     context->save_for_backward({x, weight});
     // Not a saved variable: the next pass's numbers are written into it before each backward.
     context->saved_data["plan"] = plan.value_or(at::Tensor());
     context->saved_data["index"] = index;
     context->saved_data["plain"] = plain;
+    context->saved_data["bf16"] = bf16;
     context->saved_data["present"] =
         presence_bits({bias.has_value(), plan.has_value(), row_scores.has_value(), flops.has_value()});
-    return affine(x, weight, bias, plain);
+    return affine(x, weight, bias, plain, precision_of(bf16));
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
@@ -63,6 +68,7 @@ class Linear : public torch::autograd::Function<Linear> {
     edges.next(present & 2);
     request.row_scores = edges.next(present & 4);
     const bool want_flops = edges.next(present & 8);
+    request.precision = precision_of(context->saved_data["bf16"].toBool());
     if (plan.defined()) request.plan = sampling::read_plan(plan);
     const bool plain = context->saved_data["plain"].toBool() || !linear_has_kernels(saved[0], saved[1]);
     auto result = plain ? linear_backward_plain(gradients[0], saved[0], saved[1], request)
@@ -70,27 +76,28 @@ class Linear : public torch::autograd::Function<Linear> {
     if (!request.row_scores) result.row_scores = at::Tensor();
     const auto flops =
         want_flops ? at::full({1}, result.flops, gradients[0].options().dtype(at::kDouble)) : at::Tensor();
-    return {result.input,      result.weight, result.bias,  at::Tensor(),
-            result.row_scores, flops,         at::Tensor(), at::Tensor()};
+    return {result.input, result.weight, result.bias,  at::Tensor(), result.row_scores,
+            flops,        at::Tensor(),  at::Tensor(), at::Tensor()};
   }
 };
 
 at::Tensor linear_autograd(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias,
                            const OptionalTensor& plan, const OptionalTensor& row_scores,
-                           const OptionalTensor& flops, int64_t index, bool plain) {
+                           const OptionalTensor& flops, int64_t index, bool plain, bool bf16) {
   check(x, weight, bias);
-  return Linear::apply(x, weight, bias, plan, row_scores, flops, index, plain);
+  return Linear::apply(x, weight, bias, plan, row_scores, flops, index, plain, bf16);
 }
 
 at::Tensor linear_forward(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias,
                           const OptionalTensor&, const OptionalTensor&, const OptionalTensor&, int64_t,
-                          bool plain) {
+                          bool plain, bool bf16) {
   check(x, weight, bias);
-  return affine(x, weight, bias, plain);
+  return affine(x, weight, bias, plain, precision_of(bf16));
 }
 
 at::Tensor linear_meta(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor&,
-                       const OptionalTensor&, const OptionalTensor&, const OptionalTensor&, int64_t, bool) {
+                       const OptionalTensor&, const OptionalTensor&, const OptionalTensor&, int64_t, bool,
+                       bool) {
   return x.new_empty_symint({x.sym_size(0), weight.sym_size(0)});
 }
 
@@ -99,7 +106,7 @@ at::Tensor linear_meta(const at::Tensor& x, const at::Tensor& weight, const Opti
 TORCH_LIBRARY_FRAGMENT(vcas, library) {
   library.def(
       "linear(Tensor x, Tensor weight, Tensor? bias, Tensor? plan, Tensor? row_scores, Tensor? flops, int "
-      "index, bool plain=False) -> Tensor");
+      "index, bool plain=False, bool bf16=False) -> Tensor");
 }
 TORCH_LIBRARY_IMPL(vcas, CompositeExplicitAutograd, library) { library.impl("linear", linear_forward); }
 TORCH_LIBRARY_IMPL(vcas, Autograd, library) { library.impl("linear", linear_autograd); }
@@ -107,11 +114,12 @@ TORCH_LIBRARY_IMPL(vcas, Meta, library) { library.impl("linear", linear_meta); }
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                   const at::Tensor& plan, int64_t index, const LinearProbes& probes,
-                  Implementation implementation) {
+                  Implementation implementation, Precision precision) {
   static const auto op =
       c10::Dispatcher::singleton().findSchemaOrThrow("vcas::linear", "").typed<decltype(linear_forward)>();
   return op.call(x, weight, optional(bias), optional(plan), optional(probes.row_scores),
-                 optional(probes.flops), index, implementation == Implementation::plain);
+                 optional(probes.flops), index, implementation == Implementation::plain,
+                 precision == Precision::bfloat16);
 }
 
 }  // namespace vcas::ops

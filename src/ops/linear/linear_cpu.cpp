@@ -36,14 +36,15 @@ bool linear_has_kernels(const at::Tensor& x, const at::Tensor& weight) {
   return x.size(0) > 0 && weight.numel() > 0 && is_float_array(x) && is_float_array(weight);
 }
 
-at::Tensor linear_forward_cpu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+at::Tensor linear_forward_cpu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                              Precision precision) {
   const int64_t rows = x.size(0), outputs = weight.size(0), inputs = weight.size(1);
   auto result = kernels::pooled_empty({rows, outputs}, at::kFloat);
   const at::Tensor contiguous_bias = bias.defined() ? bias.to(at::kFloat).contiguous() : at::Tensor();
   const auto workspace = kernels::lease_workspace();
   kernels::matmul_nt(rows_of(x), rows, outputs, inputs, weight.const_data_ptr<float>(),
                      bias.defined() ? contiguous_bias.const_data_ptr<float>() : nullptr,
-                     result.mutable_data_ptr<float>(), outputs, *workspace);
+                     result.mutable_data_ptr<float>(), outputs, *workspace, {precision});
   return result;
 }
 
@@ -56,7 +57,8 @@ LinearGradients linear_backward_cpu(const at::Tensor& gradient, const at::Tensor
   if (request.input) {
     result.input = kernels::pooled_empty(x.sizes(), at::kFloat);
     kernels::matmul_nn(rows_of(gradient), rows, outputs, inputs, weight.const_data_ptr<float>(),
-                       result.input.mutable_data_ptr<float>(), inputs, /*accumulate=*/false, *workspace);
+                       result.input.mutable_data_ptr<float>(), inputs, /*accumulate=*/false, *workspace,
+                       {request.precision});
     result.flops += row_flops * static_cast<double>(rows);
   }
   if (request.bias) result.bias = at::empty({outputs}, gradient.options());
@@ -72,6 +74,7 @@ LinearGradients linear_backward_cpu(const at::Tensor& gradient, const at::Tensor
   sampled.input_size = inputs;
   if (request.weight) sampled.result = result.weight.mutable_data_ptr<float>();
   sampled.want_scores = request.row_scores;
+  sampled.precision = request.precision;
   const auto outcome = sample_weight_gradient(sampled, *workspace);
   result.flops += row_flops * static_cast<double>(outcome.rows);
   if (request.row_scores) result.row_scores = at::tensor(outcome.scores, at::kDouble);

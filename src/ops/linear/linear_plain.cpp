@@ -14,10 +14,15 @@ at::Tensor sampled_weight_gradient(const at::Tensor& gradient, const at::Tensor&
       sampling::draw(scores, count, request.plan.draw_method, weight_stream(request.plan, request.index));
   const auto rows = draw.indices.clamp_min(0);
   const auto scaled = gradient.index_select(0, rows) * draw.scales.to(gradient.scalar_type()).unsqueeze(1);
-  return at::mm(scaled.t(), x.index_select(0, rows));
+  return at::mm(rounded_operand(scaled, request.precision).t(),
+                rounded_operand(x.index_select(0, rows), request.precision));
 }
 
 }  // namespace
+
+at::Tensor rounded_operand(const at::Tensor& values, Precision precision) {
+  return precision == Precision::bfloat16 ? values.to(at::kBFloat16).to(values.scalar_type()) : values;
+}
 
 int64_t weight_row_count(const sampling::BlockPlan& plan, int64_t index, int64_t rows) {
   if (!plan.sampled) return rows;
@@ -36,7 +41,8 @@ LinearGradients linear_backward_plain(const at::Tensor& gradient, const at::Tens
   LinearGradients result;
   const double row_flops = 2.0 * static_cast<double>(weight.numel());
   if (request.input) {
-    result.input = at::mm(gradient, weight);
+    result.input =
+        at::mm(rounded_operand(gradient, request.precision), rounded_operand(weight, request.precision));
     result.flops += row_flops * static_cast<double>(x.size(0));
   }
   if (request.bias) result.bias = gradient.sum(0);
@@ -46,7 +52,8 @@ LinearGradients linear_backward_plain(const at::Tensor& gradient, const at::Tens
     result.row_scores = sampling::row_norms(gradient) * sampling::row_norms(x);
   if (request.weight) {
     result.weight = sample ? sampled_weight_gradient(gradient, x, result.row_scores, count, request)
-                           : at::mm(gradient.t(), x);
+                           : at::mm(rounded_operand(gradient, request.precision).t(),
+                                    rounded_operand(x, request.precision));
     result.flops += row_flops * static_cast<double>(count);
   }
   return result;

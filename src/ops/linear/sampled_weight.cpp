@@ -31,7 +31,7 @@ void multiply_kept(const SampledWeightGradient& args, const sampling::HostDraw& 
   auto input = args.input;
   input.index = input_rows.data();
   kernels::matmul_tn(gradient, input, static_cast<int64_t>(draw.indices.size()), args.output_size,
-                     args.input_size, args.result, workspace);
+                     args.input_size, args.result, workspace, {args.precision});
 }
 
 }  // namespace
@@ -51,7 +51,7 @@ SampledWeightOutcome sample_weight_gradient(const SampledWeightGradient& args,
     outcome.rows = static_cast<int64_t>(draw.indices.size());
   } else {
     kernels::matmul_tn(args.gradient, args.input, rows, args.output_size, args.input_size, args.result,
-                       workspace);
+                       workspace, {args.precision});
     outcome.rows = rows;
   }
   return outcome;

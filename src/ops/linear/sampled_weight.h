@@ -6,6 +6,7 @@
 
 #include "ops/kernels/row_view.h"
 #include "ops/kernels/workspace.h"
+#include "vcas/ops/precision.h"
 #include "vcas/sampling/plan.h"
 
 namespace vcas::ops {
@@ -21,6 +22,7 @@ struct SampledWeightGradient {
   int64_t output_size = 0, input_size = 0;
   float* result = nullptr;  ///< [output_size, input_size]; null: no gradient is wanted
   bool want_scores = false;
+  Precision precision = Precision::float32;
 };
 
 struct SampledWeightOutcome {
