@@ -132,14 +132,15 @@ def describe_spread(differences):
 def report(units, outcomes, arguments):
     seconds_exact, seconds_vcas, adaptation, _, _, steps = units.sum(axis=0)
     data = arguments.train_file or "wordnet-nouns"
+    precision = "bfloat16" if arguments.bf16 else "float32"
     return f"""# VCAS against exact training: FLOPs, time, loss and accuracy
 
     {command()}
 
-{conditions(arguments.threads, "bfloat16" if arguments.bf16 else "float32")}. {data}, the first {arguments.max_train_samples} texts, batch {arguments.batch}, highest
-learning rate {arguments.learning_rate:g}, seeds {arguments.seeds}: {steps:.0f} steps by each method,
-on the same batches, in {len(units)} pairs of turns of about {arguments.segment_seconds:g} seconds. The script says what
-is counted.
+{conditions(arguments.threads, precision)}. {data}, the first {arguments.max_train_samples} texts,
+batch {arguments.batch}, highest learning rate {arguments.learning_rate:g}, seeds {arguments.seeds}:
+{steps:.0f} steps by each method, on the same batches, in {len(units)} pairs of turns of about
+{arguments.segment_seconds:g} seconds. The script says what is counted.
 
 | | | 95 % interval |
 |---|---|---|

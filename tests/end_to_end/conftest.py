@@ -103,6 +103,7 @@ def train_arguments(tiny_model, texts):
             "per_device_train_batch_size": 8,
             "learning_rate": 0.002,
             "cal_var_freq": 10,
+            "cal_var_stretch": 1,
             "logging_steps": 5,
             "save_strategy": "no",
             "threads": 2,

@@ -140,6 +140,37 @@ def test_two_runs_agree_in_every_bit(trained, vcas, train_arguments, tmp_path):
     assert without_times(metrics(trained[0])) == without_times(metrics(tmp_path / "again"))
 
 
+@pytest.mark.parametrize("method", ["exact", "vcas"])
+def test_bf16_learns_as_float32_does_and_resumes_with_the_same_bits(vcas, train_arguments, tmp_path, method):
+    arguments = train_arguments(method, save_strategy="steps", save_steps=30)
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    results = [
+        vcas(*arguments, "--output_dir", tmp_path / "float32"),
+        vcas(*arguments, "--bf16", "--output_dir", whole),
+        vcas(*arguments, "--bf16", "--output_dir", resumed, "--resume_from_checkpoint", whole / "checkpoint-30"),
+    ]
+    for result in results:
+        assert result.returncode == 0, result.stderr
+    float32, bfloat16, _ = (json.loads(result.stdout) for result in results)
+    assert (float32["dtype"], bfloat16["dtype"]) == ("float32", "bfloat16")
+    assert bfloat16["train_loss"] == pytest.approx(float32["train_loss"], rel=0.05)
+    assert bfloat16["train_loss"] != float32["train_loss"]
+    assert bfloat16["flops"]["exact"] == float32["flops"]["exact"]
+    assert_same_bits(weights(whole), weights(resumed))
+    assert all(tensor.dtype == numpy.float32 for tensor in weights(whole).values())
+    assert json.loads((whole / "config.json").read_text()).get("dtype", "float32") == "float32"
+
+
+def test_a_float32_run_does_not_go_on_from_a_bf16_checkpoint(vcas, train_arguments, tmp_path):
+    arguments = train_arguments(max_steps=4, save_strategy="steps", save_steps=2)
+    assert vcas(*arguments, "--bf16", "--output_dir", tmp_path / "run").returncode == 0
+    result = vcas(*arguments, "--output_dir", tmp_path / "other", "--resume_from_checkpoint",
+                  tmp_path / "run" / "checkpoint-2")  # fmt: skip
+    assert result.returncode == 2
+    assert "bf16" in result.stderr
+    assert not (tmp_path / "other").exists()
+
+
 # With cal_var_freq 10 and M = 2 a window opens at micro-batches 30 and 31 (or one that was postponed at an epoch's end);
 # step 31 without accumulation lies between its two batches.
 @pytest.mark.parametrize("method", ["exact", "vcas"])
