@@ -85,9 +85,9 @@ void add_sampling_flags(FlagTable& flags, control::ControllerOptions& options) {
   flags.add("act_var_tau", options.act_var_tau, above(0),
             "variance that sampling activations may add, as a share of SGD's own");
   flags.add("w_var_tau", options.w_var_tau, above(0), "the same for sampling rows of each weight's gradient");
-  flags.add("cal_var_freq", options.cal_var_freq, at_least(1),
+  flags.add("cal_var_freq", options.cal_var_freq, between(1, control::kLargestInterval),
             "micro-batches from one adaptation to the next");
-  flags.add("cal_var_stretch", options.cal_var_stretch, at_least(1),
+  flags.add("cal_var_stretch", options.cal_var_stretch, between(1, control::kLargestStretch),
             "controller solve: adaptations may lie so many times as far apart while the ratios are steady");
   flags.add("cal_var_m", options.cal_var_m, between(2, 15),
             "batches of an adaptation, and sampled passes over each");
@@ -117,8 +117,9 @@ void add_flags(TrainCommand& command) {
   flags.begin_group("Method");
   flags.add_choice<std::string>("method", options.method, {{"vcas", "vcas"}, {"exact", "exact"}},
                                 "how gradients are made", {"sb", "ub"});
-  flags.add("bf16", options.train.bf16,
-            "linears multiply in bfloat16 and sum in float32; weights and all else stay float32");
+  flags.add(
+      "bf16", options.train.bf16,
+      "linears of the blocks multiply in bfloat16 and sum in float32; weights and all else stay float32");
   add_threads_flag(flags, common);
   add_sampling_flags(flags, options.controller);
   add_loop_flags(flags, options.train);

@@ -31,7 +31,10 @@ void check_options(const ControllerOptions& options) {
   TORCH_CHECK(options.cal_var_freq >= options.cal_var_m,
               "controller: expected cal_var_freq of at least cal_var_m = ", options.cal_var_m, ", got ",
               options.cal_var_freq);
-  TORCH_CHECK(options.cal_var_stretch >= 1, "controller: expected cal_var_stretch of at least 1, got ",
+  TORCH_CHECK(options.cal_var_freq <= kLargestInterval, "controller: expected cal_var_freq of at most ",
+              kLargestInterval, ", got ", options.cal_var_freq);
+  TORCH_CHECK(1 <= options.cal_var_stretch && options.cal_var_stretch <= kLargestStretch,
+              "controller: expected cal_var_stretch in [1, ", kLargestStretch, "], got ",
               options.cal_var_stretch);
 }
 

@@ -248,6 +248,8 @@ TEST(VarianceController, RefusesOptionsOutOfRange) {
   refused([](auto& o) { o.cal_var_m = 16; });
   refused([](auto& o) { o.cal_var_freq = 1; });
   refused([](auto& o) { o.cal_var_stretch = 0; });
+  refused([](auto& o) { o.cal_var_stretch = kLargestStretch + 1; });
+  refused([](auto& o) { o.cal_var_freq = kLargestInterval + 1; });
   refused([](auto& o) { o.s_min = 2; });
   EXPECT_THROW(VarianceController(ControllerOptions{}, SamplingLayout{}, 1), c10::Error);
 }

@@ -14,6 +14,10 @@ namespace vcas::control {
 
 enum class Policy { paper, solve };
 
+/// Beyond any run, and small enough that micro-batch numbers do not overflow.
+inline constexpr int64_t kLargestInterval = 1'000'000'000'000;
+inline constexpr int64_t kLargestStretch = 1'000'000;
+
 /// Defaults are the paper's (ALGORITHM.md, "Variance control").
 struct ControllerOptions {
   Policy policy = Policy::solve;
@@ -72,7 +76,7 @@ struct ControllerState;
 /// An adaptation is a window of M full-size micro-batches, from the first one that is due. Due are: policy
 /// paper 0, F, 2F, … after the start of the last window; policy solve 0, F/4, F/2, F, because ratios change
 /// fastest at the start of a run and what is not sampled there is lost, and then every F, or, while a window
-/// leaves the ratios about as they were, twice as long after it as it came after the one before, up to
+/// leaves the ratios about as they were, twice the interval that led to it, up to
 /// cal_var_stretch·F. Source:
 /// ALGORITHM.md, "Variance control"; VCAS (arXiv 2402.17227), section 5.
 class VarianceController {

@@ -60,7 +60,7 @@ struct RunSummary {
   Percentiles step_milliseconds;
   FlopCount flops;
   int64_t threads = 0;
-  std::string dtype = "float32";  ///< of the linears' products
+  std::string dtype = "float32";  ///< of the products of the blocks' linears
 };
 
 /// As in summary.json; peak_rss_bytes is the process's so far.

@@ -44,7 +44,7 @@ struct TrainOptions {
   std::optional<int64_t> save_total_limit;  ///< older checkpoints are removed
 
   uint64_t seed = 42;
-  bool bf16 = false;  ///< the linears' products read bfloat16 (ops::Precision)
+  bool bf16 = false;  ///< products of the blocks' linears read bfloat16 (ops::Precision)
   ops::Precision precision() const { return bf16 ? ops::Precision::bfloat16 : ops::Precision::float32; }
 };
 

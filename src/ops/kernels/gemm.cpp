@@ -96,7 +96,12 @@ void matmul_tn(const RowView& dz, const RowView& x, int64_t rows, int64_t n, int
 namespace vcas::ops {
 
 bool is_fast(Precision precision) {
-  return precision == Precision::float32 || kernels::brgemm_available(precision);
+  if (precision == Precision::float32) return true;
+#ifdef __x86_64__
+  // oneDNN's micro-kernel emulates the instructions on AVX-512 processors that lack them.
+  if (!__builtin_cpu_supports("avx512bf16")) return false;
+#endif
+  return kernels::brgemm_available(precision);
 }
 
 }  // namespace vcas::ops
