@@ -65,6 +65,7 @@ FLAGS = [
     (["--warmup_ratio", "2"], ["--warmup_ratio", "[0, 1]", "2"]),
     (["--act_var_tau", "0"], ["--act_var_tau", "> 0", "0"]),
     (["--cal_var_m", "1"], ["--cal_var_m", "[2, 15]", "1"]),
+    (["--cal_var_stretch", "0"], ["--cal_var_stretch", "[1, 1000000]", "0"]),
     (["--method", "vcaz"], ["--method", "vcas", "exact", "vcaz"]),
     (["--method", "sb"], ["sb", "not available", "vcas", "exact"]),
     (["--method", "ub"], ["ub", "not available", "vcas", "exact"]),
