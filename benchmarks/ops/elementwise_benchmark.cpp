@@ -39,7 +39,6 @@ using vcas::ops::kernels::LayerNormBackward;
 using vcas::ops::kernels::LayerNormForward;
 using vcas::ops::kernels::reduce_rows;
 using vcas::ops::kernels::rows_of;
-using vcas::ops::kernels::RowView;
 using vcas::ops::kernels::Workspace;
 
 constexpr int64_t kTexts = 32, kTokens = 18, kRows = kTexts * kTokens;
