@@ -6,6 +6,8 @@
 #include <initializer_list>
 #include <optional>
 
+#include "vcas/ops/precision.h"
+
 namespace vcas::ops {
 
 /// Asks a node which gradients are wanted, argument by argument. AutogradContext numbers only the tensors
@@ -27,6 +29,9 @@ inline int64_t presence_bits(std::initializer_list<bool> present) {
   for (const bool p : present) bits |= int64_t{p} << bit++;
   return bits;
 }
+
+/// A schema's flag as the precision that it stands for.
+inline Precision precision_of(bool bf16) { return bf16 ? Precision::bfloat16 : Precision::float32; }
 
 /// An undefined tensor as an absent argument of an operator.
 inline std::optional<at::Tensor> optional(const at::Tensor& tensor) {

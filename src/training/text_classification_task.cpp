@@ -76,7 +76,7 @@ const TextClassificationTask::Packed& TextClassificationTask::packed(const Micro
   if (!packed_ || packed_->position != position) {
     auto texts = train_.pack(order_.batch({position.epoch, position.index}));
     auto batch = to_batch(texts);
-    packed_ = {position, std::move(batch), std::move(texts)};
+    packed_ = {position, std::move(batch), std::move(texts.offsets)};
   }
   return *packed_;
 }
@@ -86,15 +86,15 @@ std::vector<models::RowsRead> TextClassificationTask::rows_read(const MicroBatch
 }
 
 MicroBatch TextClassificationTask::forward(const MicroBatchPosition& position, uint64_t seed) {
-  const auto& [_, tensors, texts] = packed(position);
+  const auto& [_, tensors, offsets] = packed(position);
   models::PassOptions options;
   options.seed = seed;
   options.micro_batch = position.number;
   options.precision = precision_;
   MicroBatch batch;
   batch.pass = model_.forward_pass(tensors, options);
-  batch.offsets = texts.offsets;
-  batch.full_size = static_cast<int64_t>(texts.labels.size()) == batching_.train_batch_size;
+  batch.offsets = offsets;
+  batch.full_size = static_cast<int64_t>(offsets.size()) - 1 == batching_.train_batch_size;
   batch.number = position.number;
   return batch;
 }

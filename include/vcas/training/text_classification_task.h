@@ -66,7 +66,7 @@ class TextClassificationTask final : public Task {
   struct Packed {
     MicroBatchPosition position;
     models::TextBatch batch;
-    data::PackedTexts texts;
+    std::vector<int64_t> offsets;  ///< those of the batch
   };
   /// rows_read() and forward() of one position share it.
   const Packed& packed(const MicroBatchPosition& position);

@@ -23,16 +23,10 @@ struct SchemaOptions {
   bool pre_norm, causal, tanh_gelu, first_row_only, plain, bf16;
 
   EncoderLayerOptions unpack() const {
-    return {num_heads,
-            layer_norm_eps,
-            hidden_dropout,
-            attention_dropout,
-            pre_norm,
-            causal,
-            tanh_gelu,
-            first_row_only,
-            plain ? Implementation::plain : Implementation::automatic,
-            bf16 ? Precision::bfloat16 : Precision::float32};
+    return {num_heads,         layer_norm_eps, hidden_dropout,
+            attention_dropout, pre_norm,       causal,
+            tanh_gelu,         first_row_only, plain ? Implementation::plain : Implementation::automatic,
+            precision_of(bf16)};
   }
 };
 

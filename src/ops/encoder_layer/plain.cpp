@@ -64,7 +64,7 @@ struct PlainBlock {
     LinearProbes probes;
     if (!score_probes.empty()) probes.row_scores = score_probes[index];
     return ops::linear(input, parameters[kLinearWeight[index]], parameters[kLinearWeight[index] + 1], plan,
-                       static_cast<int64_t>(index), probes, Implementation::automatic, options().precision);
+                       static_cast<int64_t>(index), probes, options().implementation, options().precision);
   }
 
   at::Tensor norm(const at::Tensor& input, size_t weight) const {

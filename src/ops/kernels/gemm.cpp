@@ -37,6 +37,12 @@ bool try_brgemm() {
   return std::all_of(c.begin(), c.end(), [](float value) { return value == 2.0f * kSize + 1.0f; });
 }
 
+/// run(operands) with the operands of that precision.
+template <class Run>
+void with_operands(Precision precision, const Run& run) {
+  precision == Precision::bfloat16 ? run(BFloat16Operands()) : run(Float32Operands());
+}
+
 bool use_brgemm(const GemmOptions& options) {
   if (options.backend == GemmBackend::aten) return false;
   const bool available = brgemm_available(options.precision);
@@ -59,10 +65,10 @@ void matmul_nt(const RowView& a, int64_t m, int64_t n, int64_t k, const float* w
   if (m == 0) return;
   if (!use_brgemm(options)) {
     detail::matmul_nt_aten(a, m, n, k, w, bias, c, ldc, options.precision);
-  } else if (options.precision == Precision::bfloat16) {
-    detail::matmul_nt_brgemm<BFloat16Operands>(a, m, n, k, w, bias, c, ldc, workspace);
   } else {
-    detail::matmul_nt_brgemm<Float32Operands>(a, m, n, k, w, bias, c, ldc, workspace);
+    with_operands(options.precision, [&](auto operands) {
+      detail::matmul_nt_brgemm<decltype(operands)>(a, m, n, k, w, bias, c, ldc, workspace);
+    });
   }
 }
 
@@ -71,10 +77,10 @@ void matmul_nn(const RowView& a, int64_t m, int64_t n, int64_t k, const float* w
   if (m == 0) return;
   if (!use_brgemm(options)) {
     detail::matmul_nn_aten(a, m, n, k, w, c, ldc, accumulate, options.precision);
-  } else if (options.precision == Precision::bfloat16) {
-    detail::matmul_nn_brgemm<BFloat16Operands>(a, m, n, k, w, c, ldc, accumulate, workspace);
   } else {
-    detail::matmul_nn_brgemm<Float32Operands>(a, m, n, k, w, c, ldc, accumulate, workspace);
+    with_operands(options.precision, [&](auto operands) {
+      detail::matmul_nn_brgemm<decltype(operands)>(a, m, n, k, w, c, ldc, accumulate, workspace);
+    });
   }
 }
 
@@ -84,10 +90,10 @@ void matmul_tn(const RowView& dz, const RowView& x, int64_t rows, int64_t n, int
     std::fill_n(c, n * k, 0.0f);
   } else if (!use_brgemm(options)) {
     detail::matmul_tn_aten(dz, x, rows, n, k, c, options.precision);
-  } else if (options.precision == Precision::bfloat16) {
-    detail::weight_gradient_brgemm<BFloat16Operands>(dz, x, rows, n, k, c, workspace);
   } else {
-    detail::weight_gradient_brgemm<Float32Operands>(dz, x, rows, n, k, c, workspace);
+    with_operands(options.precision, [&](auto operands) {
+      detail::weight_gradient_brgemm<decltype(operands)>(dz, x, rows, n, k, c, workspace);
+    });
   }
 }
 

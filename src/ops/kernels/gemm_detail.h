@@ -1,5 +1,6 @@
 #pragma once
 
+#include <hwy/cache_control.h>
 #include <cstdint>
 
 #include "ops/kernels/gemm.h"
@@ -11,6 +12,12 @@ namespace vcas::ops::kernels::detail {
 constexpr int64_t kTile = 64;
 
 constexpr int64_t divide_up(int64_t value, int64_t by) { return (value + by - 1) / by; }
+
+/// Calls for a row, so that it is in the cache when it is read.
+inline void prefetch_row(const float* row, int64_t columns) {
+  constexpr int64_t kCacheLine = 16;
+  for (int64_t c = 0; c < columns; c += kCacheLine) hwy::Prefetch(row + c);
+}
 
 /// Operands: Float32Operands or BFloat16Operands (gemm_operands.h).
 template <class Operands>

@@ -1,6 +1,5 @@
 #include "ops/kernels/gemm_operands.h"
 
-#include <hwy/cache_control.h>
 #include <algorithm>
 #include <array>
 
@@ -11,14 +10,8 @@
 namespace vcas::ops::kernels::detail {
 namespace {
 
-/// A cache line of floats.
-constexpr int64_t kCacheLine = 16;
 /// Columns of a weight that are transposed at a time, and rows.
 constexpr int64_t kColumns = 64, kRows = 16;
-
-void prefetch(const float* row, int64_t columns) {
-  for (int64_t c = 0; c < columns; c += kCacheLine) hwy::Prefetch(row + c);
-}
 
 using WeightRows = std::array<const float*, kRows>;
 
@@ -38,9 +31,9 @@ void for_each_weight_block(const float* w, int64_t rows, int64_t k, const Pack& 
         group[static_cast<size_t>(r)] = place;
         // Past the end of the group, the same columns of the next one.
         if (left > 0) {
-          prefetch(place + kAhead, std::min(kColumns, left));
+          prefetch_row(place + kAhead, std::min(kColumns, left));
         } else if (first + r + kRows < rows) {
-          prefetch(place + kAhead + (kRows - 1) * k, std::min(kColumns, k + left));
+          prefetch_row(place + kAhead + (kRows - 1) * k, std::min(kColumns, k + left));
         }
       }
       pack(group, count, column, std::min(kColumns, k - column), first);
@@ -55,7 +48,7 @@ void for_each_weight_row(const float* w, int64_t k, int64_t rows, int64_t column
   constexpr int64_t kAhead = 16;
   for (int64_t r = 0; r < rows; r += step) {
     for (int64_t ahead = r + kAhead; ahead < std::min(rows, r + kAhead + step); ++ahead) {
-      prefetch(w + ahead * k, columns);
+      prefetch_row(w + ahead * k, columns);
     }
     pack(r, w + r * k, r + 1 < rows ? w + (r + 1) * k : nullptr);
   }

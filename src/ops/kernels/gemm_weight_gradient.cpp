@@ -1,6 +1,5 @@
 #include <ATen/native/CPUBlas.h>
 
-#include <hwy/cache_control.h>
 #include <array>
 
 #include "ops/kernels/gemm_detail.h"
@@ -67,11 +66,7 @@ void pack_x_group(const RowView& x, const RowGroup& group, int64_t k, const Pack
 
 /// Gathered rows lie where no hardware prefetcher expects them.
 void prefetch_rows(const RowView& view, int64_t first, int64_t count, int64_t columns) {
-  constexpr int64_t kCacheLine = 16;
-  for (int64_t r = 0; r < count; ++r) {
-    const float* row = view.row(first + r);
-    for (int64_t c = 0; c < columns; c += kCacheLine) hwy::Prefetch(row + c);
-  }
+  for (int64_t r = 0; r < count; ++r) prefetch_row(view.row(first + r), columns);
 }
 
 template <class Operands>
@@ -83,7 +78,7 @@ void pack_rows(const RowView& dz, const RowView& x, int64_t first, int64_t n, in
     const RowGroup group{row / kChunk, row % kChunk, first + row, count};
     prefetch_rows(x, group.first, group.count, k);
     pack_dz_group(dz, group, n, packed);
-    // What this thread is likely to take next.
+    // Taken soon, by this thread or another.
     const int64_t next = row + kGroup * thread_count();
     prefetch_rows(dz, first + next, std::min(kGroup, packed.rows - next), n);
     pack_x_group(x, group, k, packed);

@@ -27,8 +27,6 @@ void check(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& 
               "linear: expected bias [", weight.size(0), "], got ", bias->sizes());
 }
 
-Precision precision_of(bool bf16) { return bf16 ? Precision::bfloat16 : Precision::float32; }
-
 at::Tensor affine(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias, bool plain,
                   Precision precision) {
   if (!plain && linear_has_kernels(x, weight))
