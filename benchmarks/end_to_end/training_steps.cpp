@@ -62,6 +62,8 @@ void add_flags(CLI::App& app, Options& options) {
   app.add_option("--per_device_train_batch_size", options.train.per_device_train_batch_size, "texts a step");
   app.add_option("--learning_rate", options.train.learning_rate, "AdamW's highest");
   app.add_option("--bf16", options.train.bf16, "linears multiply in bfloat16");
+  app.add_option("--gradient_checkpointing", options.train.gradient_checkpointing,
+                 "blocks keep only their input");
   app.add_option("--seed", options.train.seed, "of head, order, dropout and draws");
 }
 
@@ -165,7 +167,7 @@ void serve(const Options& options) {
   batching.eval_batch_size = 64;
   training::TextClassificationTask task(
       *model, texts, std::move(validation), batching, [](const std::filesystem::path&) {},
-      options.train.precision());
+      options.train.compute());
   const auto method = make_method(options, task);
   SteppedRun run(options, task, *method, texts);
 

@@ -92,7 +92,7 @@ std::unique_ptr<ForwardPass> BertClassifier::forward_pass(const TextBatch& batch
   stream.seed = options.seed;
   stream.micro_batch = static_cast<uint32_t>(options.micro_batch);
   stream.rank = static_cast<uint32_t>(options.rank);
-  nn::Recording recording(stream, options.training, options.precision);
+  nn::Recording recording(stream, options.training, options.compute);
   auto hidden = embeddings_->forward(batch, stream, options.training);
   for (const auto& layer : layers_) hidden = layer->forward(hidden, batch.offsets, recording);
   auto logits = head_->forward(hidden, stream, options.training);

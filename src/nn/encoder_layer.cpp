@@ -32,9 +32,10 @@ at::Tensor EncoderLayerImpl::forward(const at::Tensor& x, const at::Tensor& offs
   const auto stream = recording.next_stream();
   auto layer = options_.layer;
   if (!recording.training()) layer.hidden_dropout = layer.attention_dropout = 0;
-  layer.precision = recording.precision();
+  layer.precision = recording.compute().precision;
+  layer.recompute = recording.compute().recompute;
   const auto& record = recording.add(make_record(x, offsets, stream));
-  count_flops(x, offsets, recording);
+  count_flops(x, offsets, layer, recording);
   return ops::encoder_layer(x, offsets, parameters_, ops::make_rng_tensor(stream), record.plan, record.probes,
                             layer);
 }
@@ -57,8 +58,8 @@ BlockRecord EncoderLayerImpl::make_record(const at::Tensor& x, const at::Tensor&
 }
 
 void EncoderLayerImpl::count_flops(const at::Tensor& x, const at::Tensor& offsets,
-                                   Recording& recording) const {
-  const auto work = ops::encoder_layer_work(offsets, options_.layer.first_row_only);
+                                   const ops::EncoderLayerOptions& layer, Recording& recording) const {
+  const auto work = ops::encoder_layer_work(offsets, layer.first_row_only);
   std::vector<double> weight_rows;
   for (int64_t i = 0; i < ops::kEncoderLinears; ++i)
     weight_rows.push_back(parameters_[ops::kLinearWeight[i]].requires_grad()
@@ -68,7 +69,7 @@ void EncoderLayerImpl::count_flops(const at::Tensor& x, const at::Tensor& offset
       ops::encoder_layer_forward_flops(work, options_.hidden_size, options_.intermediate_size);
   recording.exact_backward_flops +=
       ops::encoder_layer_backward_flops(work, weight_rows, options_.hidden_size, options_.intermediate_size,
-                                        ops::encoder_layer_recomputes(x, options_.layer));
+                                        ops::encoder_layer_backward_kind(x, layer));
 }
 
 }  // namespace vcas::nn

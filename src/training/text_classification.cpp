@@ -164,8 +164,8 @@ RunResult train_text_classifier(const TextTrainingOptions& options, const std::f
   TextClassificationTask task(
       *model, std::move(train), std::move(validation), batching_of(options),
       [&](const fs::path& folder) { save_text_classifier(directory, *model, labels, folder); },
-      options.train.precision());
-  warn_of_slow(options.train.precision());
+      options.train.compute());
+  warn_of_slow(options.train.compute().precision);
   const auto method = make_method(options, task);
   Run run(options.train, run_options, task, *method);
   if (checkpoint) run.resume(*checkpoint);

@@ -49,7 +49,7 @@ Predictions predict(models::TextClassifier& model, const data::TokenizedTexts& t
   std::vector<int64_t> labels(static_cast<size_t>(texts.size()));
   models::PassOptions options;
   options.training = false;
-  options.precision = precision;
+  options.compute.precision = precision;
   for (const auto& examples : data::evaluation_batches(texts.lengths(), batch_size)) {
     const auto pass = model.forward_pass(to_batch(texts.pack(examples)), options);
     logits.index_copy_(0, to_tensor(examples), pass->logits().detach().to(at::kFloat));
@@ -63,13 +63,13 @@ Predictions predict(models::TextClassifier& model, const data::TokenizedTexts& t
 TextClassificationTask::TextClassificationTask(models::TextClassifier& model, data::TokenizedTexts train,
                                                std::optional<data::TokenizedTexts> validation,
                                                const TextBatching& batching, SaveModel save_model,
-                                               ops::Precision precision)
+                                               const ops::ComputeOptions& compute)
     : model_(model),
       train_(std::move(train)),
       validation_(std::move(validation)),
       batching_(batching),
       save_model_(std::move(save_model)),
-      precision_(precision),
+      compute_(compute),
       order_(train_.lengths(), order_options(batching)) {}
 
 const TextClassificationTask::Packed& TextClassificationTask::packed(const MicroBatchPosition& position) {
@@ -90,7 +90,7 @@ MicroBatch TextClassificationTask::forward(const MicroBatchPosition& position, u
   models::PassOptions options;
   options.seed = seed;
   options.micro_batch = position.number;
-  options.precision = precision_;
+  options.compute = compute_;
   MicroBatch batch;
   batch.pass = model_.forward_pass(tensors, options);
   batch.offsets = offsets;
@@ -105,7 +105,8 @@ std::string TextClassificationTask::describe(const MicroBatchPosition& position)
 
 std::optional<Evaluation> TextClassificationTask::evaluate() {
   if (!validation_) return std::nullopt;
-  const Predictions predictions = predict(model_, *validation_, batching_.eval_batch_size, precision_);
+  const Predictions predictions =
+      predict(model_, *validation_, batching_.eval_batch_size, compute_.precision);
   return score_predictions(predictions.labels, predictions.classes, model_.label_count(), predictions.loss);
 }
 

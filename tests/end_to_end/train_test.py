@@ -161,6 +161,21 @@ def test_bf16_learns_as_float32_does_and_resumes_with_the_same_bits(vcas, train_
     assert json.loads((whole / "config.json").read_text()).get("dtype", "float32") == "float32"
 
 
+@pytest.mark.parametrize("method", ["exact", "vcas"])
+def test_gradient_checkpointing_gives_the_same_bits_for_more_work(vcas, train_arguments, tmp_path, method):
+    arguments = train_arguments(method)
+    results = [
+        vcas(*arguments, "--output_dir", tmp_path / "saved"),
+        vcas(*arguments, "--gradient_checkpointing", "--output_dir", tmp_path / "recomputed"),
+    ]
+    for result in results:
+        assert result.returncode == 0, result.stderr
+    assert_same_bits(weights(tmp_path / "saved"), weights(tmp_path / "recomputed"))
+    saved, recomputed = (json.loads(result.stdout)["flops"] for result in results)
+    assert recomputed["exact"] > 1.2 * saved["exact"]
+    assert recomputed["performed"] > saved["performed"]
+
+
 def test_a_float32_run_does_not_go_on_from_a_bf16_checkpoint(vcas, train_arguments, tmp_path):
     arguments = train_arguments(max_steps=4, save_strategy="steps", save_steps=2)
     assert vcas(*arguments, "--bf16", "--output_dir", tmp_path / "run").returncode == 0

@@ -133,6 +133,42 @@ TEST_P(EncoderLayerVariants, EverythingKeptGivesTheExactBits) {
   for (size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(at::equal(a[i], b[i])) << "tensor " << i;
 }
 
+std::vector<at::Tensor> everything_of(const testing::Gradients& result) {
+  auto all = result.tensors();
+  all.insert(all.end(), {result.output, result.sample_norms, result.row_scores});
+  return all;
+}
+
+TEST_P(EncoderLayerVariants, RecomputingGivesTheSameBits) {
+  for (const auto precision : {Precision::float32, Precision::bfloat16}) {
+    auto saving = block(at::kFloat), recomputing = saving;
+    saving.options.precision = recomputing.options.precision = precision;
+    recomputing.options.recompute = true;
+    Pass saved(saving), recomputed(recomputing);
+    std::vector<BlockPlan> plans{{}};
+    for (const auto method : {sampling::DrawMethod::fixed, sampling::DrawMethod::bernoulli})
+      for (uint32_t draw = 1; draw <= 3; ++draw) plans.push_back(sampled_plan(3, row_counts(), draw, method));
+    for (size_t p = 0; p < plans.size(); ++p) {
+      const auto a = everything_of(recomputed.backward(plans[p])),
+                 b = everything_of(saved.backward(plans[p]));
+      for (size_t i = 0; i < a.size(); ++i)
+        EXPECT_TRUE(at::equal(a[i], b[i])) << "plan " << p << ", tensor " << i;
+    }
+  }
+}
+
+TEST_P(EncoderLayerVariants, RecomputingCostsTheForwardOfWhatIsKept) {
+  auto saving = block(at::kFloat), recomputing = saving;
+  recomputing.options.recompute = true;
+  const auto extra = Pass(recomputing).backward({}).flops - Pass(saving).backward({}).flops;
+  const auto work = encoder_layer_work(saving.offsets, GetParam().options.first_row_only);
+  EXPECT_EQ(extra.item<double>(), encoder_layer_forward_flops(work, 32, 48));
+  const auto plan = sampled_plan(2, row_counts());
+  const auto kept_extra = Pass(recomputing).backward(plan).flops - Pass(saving).backward(plan).flops;
+  EXPECT_GT(kept_extra.item<double>(), 0);
+  EXPECT_LT(kept_extra.item<double>(), extra.item<double>());
+}
+
 TEST_P(EncoderLayerVariants, ExactAndFourPlansOverOneForwardEqualSeparatePasses) {
   const auto fast = block(at::kFloat);
   Pass shared(fast);

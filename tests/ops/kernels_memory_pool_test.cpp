@@ -97,6 +97,19 @@ TEST(MemoryPool, BlockThatNobodyWantsGoesBack) {
 }
 
 /// Random sizes and lifetimes: every block keeps what was written to it, and the bound of the header holds.
+TEST(MemoryPool, CountsThePeakAnew) {
+  MemoryPool pool;
+  void* kept = pool.allocate(1 << 20);
+  pool.release(pool.allocate(4 << 20));
+  pool.restart_peak();
+  EXPECT_EQ(pool.statistics().peak_bytes_in_use, pool.statistics().bytes_in_use);
+  EXPECT_EQ(pool.statistics().bytes_held, 0U) << "more than a quarter of the peak";
+  void* second = pool.allocate(1 << 20);
+  EXPECT_EQ(pool.statistics().peak_bytes_in_use, size_t{2} << 20);
+  pool.release(second);
+  pool.release(kept);
+}
+
 TEST(MemoryPool, HoldsItsBoundAndKeepsBlocksApart) {
   MemoryPool pool;
   std::mt19937 random(5);

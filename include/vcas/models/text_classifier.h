@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "vcas/ops/precision.h"
+#include "vcas/ops/compute_options.h"
 #include "vcas/sampling/plan.h"
 
 namespace vcas::models {
@@ -27,8 +27,8 @@ struct PassOptions {
   uint64_t seed = 0;
   int64_t micro_batch = 0;  ///< counted over the whole run
   int64_t rank = 0;
-  bool training = true;                                ///< dropout on, graph recorded
-  ops::Precision precision = ops::Precision::float32;  ///< of the linears of the blocks
+  bool training = true;  ///< dropout on, graph recorded
+  ops::ComputeOptions compute;
 };
 
 /// What one backward pass gave.

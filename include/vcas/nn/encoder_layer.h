@@ -37,7 +37,8 @@ class EncoderLayerImpl : public torch::nn::Module {
   void add_norm(const std::string& name);
   BlockRecord make_record(const at::Tensor& x, const at::Tensor& offsets,
                           const sampling::StreamKey& stream) const;
-  void count_flops(const at::Tensor& x, const at::Tensor& offsets, Recording& recording) const;
+  void count_flops(const at::Tensor& x, const at::Tensor& offsets, const ops::EncoderLayerOptions& layer,
+                   Recording& recording) const;
 
   EncoderLayerOptions options_;
   std::vector<at::Tensor> parameters_;

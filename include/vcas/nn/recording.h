@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "vcas/ops/compute_options.h"
 #include "vcas/ops/encoder_layer.h"
 #include "vcas/sampling/plan.h"
 
@@ -25,11 +26,11 @@ struct BlockRecord {
 class Recording {
  public:
   /// @param stream names the micro-batch; its layer is set by each block. @param training dropout on.
-  Recording(sampling::StreamKey stream, bool training, ops::Precision precision = ops::Precision::float32)
-      : stream_(stream), training_(training), precision_(precision) {}
+  Recording(sampling::StreamKey stream, bool training, const ops::ComputeOptions& compute = {})
+      : stream_(stream), training_(training), compute_(compute) {}
 
   bool training() const { return training_; }
-  ops::Precision precision() const { return precision_; }
+  const ops::ComputeOptions& compute() const { return compute_; }
   /// The stream of the block that is added next.
   sampling::StreamKey next_stream() const;
   BlockRecord& add(BlockRecord record);
@@ -44,7 +45,7 @@ class Recording {
  private:
   sampling::StreamKey stream_;
   bool training_;
-  ops::Precision precision_;
+  ops::ComputeOptions compute_;
   std::vector<BlockRecord> blocks_;
 };
 

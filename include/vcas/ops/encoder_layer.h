@@ -30,6 +30,9 @@ struct EncoderLayerOptions {
   bool first_row_only = false;
   Implementation implementation = Implementation::automatic;
   Precision precision = Precision::float32;  ///< of the linears; attention's own products are float32
+  /// Only x is kept for the backward pass, which runs the forward again on the samples that it keeps: less
+  /// memory, the same result. The plain implementation always does.
+  bool recompute = false;
 };
 
 /// Parameters of a block in this order: (weight, bias) of query, key, value and attention output [H, H];
@@ -73,9 +76,13 @@ at::Tensor encoder_layer(const at::Tensor& x, const at::Tensor& offsets,
                          const at::Tensor& plan, const EncoderLayerProbes& probes,
                          const EncoderLayerOptions& options);
 
-/// Whether the backward pass of a block on x recomputes its forward: the plain implementation does, kernels
-/// do not.
-bool encoder_layer_recomputes(const at::Tensor& x, const EncoderLayerOptions& options);
+/// What a backward pass of a block runs besides the products of gradients, for counting.
+enum class EncoderLayerBackward {
+  from_saved,  ///< attention's scores once more
+  recomputed,  ///< the forward of the kept samples, and attention's scores once more
+  plain        ///< the forward of the kept samples, by operations that keep everything
+};
+EncoderLayerBackward encoder_layer_backward_kind(const at::Tensor& x, const EncoderLayerOptions& options);
 
 /// What a block computes on, for counting: rows and pairs of (query, key) rows that attend to each other.
 struct EncoderLayerWork {
@@ -88,8 +95,7 @@ EncoderLayerWork encoder_layer_work(const at::Tensor& offsets, bool first_row_on
 /// Floating point operations (a multiply-add is two) of the block's GEMMs and attention products.
 double encoder_layer_forward_flops(const EncoderLayerWork& work, int64_t hidden, int64_t intermediate);
 /// @param weight_rows rows that enter each linear's weight gradient, 0 for a frozen weight.
-/// @param recompute   the forward of the kept samples ran again (the plain implementation).
 double encoder_layer_backward_flops(const EncoderLayerWork& kept, const std::vector<double>& weight_rows,
-                                    int64_t hidden, int64_t intermediate, bool recompute);
+                                    int64_t hidden, int64_t intermediate, EncoderLayerBackward kind);
 
 }  // namespace vcas::ops

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "vcas/ops/precision.h"
+#include "vcas/ops/compute_options.h"
 
 namespace vcas::training {
 
@@ -44,8 +44,11 @@ struct TrainOptions {
   std::optional<int64_t> save_total_limit;  ///< older checkpoints are removed
 
   uint64_t seed = 42;
-  bool bf16 = false;  ///< products of the blocks' linears read bfloat16 (ops::Precision)
-  ops::Precision precision() const { return bf16 ? ops::Precision::bfloat16 : ops::Precision::float32; }
+  bool bf16 = false;                    ///< products of the blocks' linears read bfloat16 (ops::Precision)
+  bool gradient_checkpointing = false;  ///< blocks keep only their input (ops::ComputeOptions::recompute)
+  ops::ComputeOptions compute() const {
+    return {bf16 ? ops::Precision::bfloat16 : ops::Precision::float32, gradient_checkpointing};
+  }
 };
 
 }  // namespace vcas::training

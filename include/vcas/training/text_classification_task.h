@@ -43,11 +43,11 @@ class TextClassificationTask final : public Task {
  public:
   using SaveModel = std::function<void(const std::filesystem::path&)>;
 
-  /// @param model must outlive the task. @param train at least one text. @param precision of training and
-  /// evaluation.
+  /// @param model must outlive the task. @param train at least one text. @param compute of training; its
+  /// precision of evaluation too.
   TextClassificationTask(models::TextClassifier& model, data::TokenizedTexts train,
                          std::optional<data::TokenizedTexts> validation, const TextBatching& batching,
-                         SaveModel save_model, ops::Precision precision = ops::Precision::float32);
+                         SaveModel save_model, const ops::ComputeOptions& compute = {});
 
   std::vector<models::NamedParameter> parameters() const override { return model_.trainable_parameters(); }
   std::vector<std::vector<models::SampledLinear>> sampled_linears() const override {
@@ -76,7 +76,7 @@ class TextClassificationTask final : public Task {
   std::optional<data::TokenizedTexts> validation_;
   TextBatching batching_;
   SaveModel save_model_;
-  ops::Precision precision_;
+  ops::ComputeOptions compute_;
   data::TrainingOrder order_;
   std::optional<Packed> packed_;
 };

@@ -75,7 +75,12 @@ struct EncoderLayerSaved {
   at::Tensor output;
   std::vector<at::Tensor> saved;
 };
-EncoderLayerSaved encoder_layer_forward_cpu(const EncoderLayerArguments& arguments);
+class KeptRows;
+/// @param source what of a larger batch the arguments hold, in this order: dropout is keyed by the rows
+/// there. Null: they hold a whole batch.
+EncoderLayerSaved encoder_layer_forward_cpu(const EncoderLayerArguments& arguments,
+                                            const KeptRows* source = nullptr);
+/// @param saved empty with EncoderLayerOptions::recompute.
 EncoderLayerGradients encoder_layer_backward_cpu(const at::Tensor& gradient,
                                                  const EncoderLayerArguments& arguments,
                                                  const std::vector<at::Tensor>& saved,

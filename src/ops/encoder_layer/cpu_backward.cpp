@@ -1,10 +1,11 @@
+#include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 
-#include <algorithm>
 #include <array>
 #include <vector>
 
 #include "arguments.h"
+#include "kept_batch.h"
 #include "kept_rows.h"
 #include "kernel_arguments.h"
 #include "ops/kernels/gelu.h"
@@ -12,7 +13,6 @@
 #include "ops/kernels/layer_norm.h"
 #include "ops/kernels/pooled_tensor.h"
 #include "ops/kernels/reductions.h"
-#include "ops/kernels/row_chunks.h"
 #include "ops/kernels/tensor_rows.h"
 #include "ops/linear/sampled_weight.h"
 #include "saved_activations.h"
@@ -34,13 +34,26 @@ struct CompactGradient {
   float* data() const { return value.mutable_data_ptr<float>(); }
 };
 
+/// A forward pass as the backward pass reads it: over the whole batch, or again over the kept samples alone.
+struct ForwardToRead {
+  const EncoderLayerArguments& arguments;
+  const std::vector<at::Tensor>& saved;
+  const KeptRows& kept;      ///< the kept samples among those of this forward pass
+  const KeptRows* source{};  ///< as of encoder_layer_forward_cpu
+};
+
 /// The backward pass of a block as a sequence of kernels on the rows of the kept samples. Saved activations
 /// are read in place through the kept rows; everything else is compact.
 class CpuBackward {
  public:
-  CpuBackward(const EncoderLayerArguments& arguments, const std::vector<at::Tensor>& saved,
+  /// @param kept the kept samples among those of the whole batch.
+  CpuBackward(const EncoderLayerArguments& arguments, const ForwardToRead& forward,
               const EncoderLayerRequest& request, const KeptRows& kept)
-      : a_(arguments), s_(SavedActivations::from_list(saved)), request_(request), kept_(kept) {
+      : a_(arguments),
+        forward_(forward),
+        s_(SavedActivations::from_list(forward.saved)),
+        request_(request),
+        kept_(kept) {
     result_.parameters.resize(kEncoderParameters);
     if (request.row_scores)
       result_.stats.row_scores = kernels::pooled_zeros({kEncoderLinears, a_.rows()}, at::kDouble);
@@ -53,7 +66,7 @@ class CpuBackward {
         a_.options.pre_norm ? feed_forward_pre_norm(arriving) : feed_forward_post_norm(arriving);
     const auto attended =
         through_dropout(rows_of(hidden), Site::attention_output_dropout, kAttentionOutputBias);
-    weight_gradient(EncoderLinear::attention_output, attended, s_.context, kept_.query_rows(), {});
+    weight_gradient(EncoderLinear::attention_output, attended, s_.context, forward_.kept.query_rows(), {});
     const auto inner = attention(attended);
     if (request_.input || wants_input_norm()) result_.input = input_gradient(inner, hidden);
     count_flops();
@@ -85,11 +98,11 @@ class CpuBackward {
   /// Gradient of the feed-forward part's input sum, post-norm: through LayerNorm, both linears and the
   /// residual.
   at::Tensor feed_forward_post_norm(const RowView& arriving) {
-    const auto output_sum = layer_norm(arriving, s_.output_sum, kept_.query_rows(), s_.output_norm_mean,
-                                       s_.output_norm_rstd, kOutputNormWeight, {});
+    const auto output_sum = layer_norm(arriving, s_.output_sum, forward_.kept.query_rows(),
+                                       s_.output_norm_mean, s_.output_norm_rstd, kOutputNormWeight, {});
     feed_forward(rows_of(output_sum), output_sum, /*accumulate=*/true);
-    return layer_norm(rows_of(output_sum), s_.attention_sum, kept_.query_rows(), s_.attention_norm_mean,
-                      s_.attention_norm_rstd, kAttentionNormWeight, {});
+    return layer_norm(rows_of(output_sum), s_.attention_sum, forward_.kept.query_rows(),
+                      s_.attention_norm_mean, s_.attention_norm_rstd, kAttentionNormWeight, {});
   }
 
   /// The same, pre-norm: both linears, LayerNorm, and the residual around them.
@@ -101,20 +114,20 @@ class CpuBackward {
     kernels::dropout_forward(copy, kept_.query_count(), a_.hidden(), *workspace_);
     auto normed = compact(kept_.query_count(), a_.hidden());
     feed_forward(rows_of(residual), normed, /*accumulate=*/false);
-    return layer_norm(rows_of(normed), s_.attention_sum, kept_.query_rows(), s_.output_norm_mean,
+    return layer_norm(rows_of(normed), s_.attention_sum, forward_.kept.query_rows(), s_.output_norm_mean,
                       s_.output_norm_rstd, kOutputNormWeight, residual);
   }
 
   /// From the gradient of the feed-forward part's output to that of its input, written or added to `input`.
   void feed_forward(const RowView& arriving, const at::Tensor& input, bool accumulate) {
     const auto fed = through_dropout(arriving, Site::feed_forward_dropout, kOutputBias);
-    weight_gradient(EncoderLinear::output, fed, s_.activated, kept_.query_rows(), s_.activated_norm);
+    weight_gradient(EncoderLinear::output, fed, s_.activated, forward_.kept.query_rows(), s_.activated_norm);
     CompactGradient activated{compact(kept_.query_count(), a_.intermediate()), kept_.query_norms()};
     kernels::matmul_nn(fed.view(), kept_.query_count(), a_.hidden(), a_.intermediate(),
                        parameter(kOutputWeight), activated.data(), a_.intermediate(), false, *workspace_,
                        gemm());
     gelu(activated);
-    weight_gradient(EncoderLinear::intermediate, activated, s_.feed_forward_input, kept_.query_rows(),
+    weight_gradient(EncoderLinear::intermediate, activated, s_.feed_forward_input, forward_.kept.query_rows(),
                     s_.feed_forward_input_norm);
     kernels::matmul_nn(activated.view(), kept_.query_count(), a_.intermediate(), a_.hidden(),
                        parameter(kIntermediateWeight), input.mutable_data_ptr<float>(), a_.hidden(),
@@ -124,7 +137,7 @@ class CpuBackward {
   void gelu(CompactGradient& activated) {
     kernels::GeluBackward args;
     args.kind = a_.options.tanh_gelu ? kernels::GeluKind::tanh : kernels::GeluKind::erf;
-    args.input = rows_of(s_.intermediate, kept_.query_rows().data());
+    args.input = rows_of(s_.intermediate, forward_.kept.query_index());
     args.grad = activated.data();
     args.row_norms = activated.row_norms.data();
     args.column_sums = parameter_gradient(kIntermediateBias);
@@ -180,15 +193,15 @@ class CpuBackward {
   }
 
   void run_attention_kernel(const at::Tensor& context, const AttentionGradients& g) {
-    const auto shape = attention_of(a_);
+    const auto shape = attention_of(forward_.arguments, forward_.source);
     kernels::AttentionBackward args;
     args.inputs = {s_.query.const_data_ptr<float>(), a_.hidden(), s_.key.const_data_ptr<float>(),
                    s_.value.const_data_ptr<float>(), a_.hidden()};
     args.ctx = s_.context.const_data_ptr<float>();
     args.ctx_stride = a_.hidden();
     args.logsumexp = s_.logsumexp.const_data_ptr<float>();
-    args.kept = kept_.samples().data();
-    args.kept_count = static_cast<int64_t>(kept_.samples().size());
+    args.kept = forward_.kept.samples().data();
+    args.kept_count = static_cast<int64_t>(forward_.kept.samples().size());
     args.grad_ctx = context.const_data_ptr<float>();
     args.grad_ctx_stride = a_.hidden();
     args.grad_q = g.query.data();
@@ -203,15 +216,15 @@ class CpuBackward {
     kernels::reduce_rows(gradient.view(), gradient.value.size(0), a_.hidden(), gradient.row_norms.data(),
                          parameter_gradient(bias), *workspace_);
     const bool all_rows = runs_on_all_rows(a_.options.first_row_only, static_cast<int64_t>(which));
-    weight_gradient(which, gradient, s_.attention_input, all_rows ? kept_.rows() : kept_.query_source_rows(),
-                    attention_input_norm());
+    const auto& rows = all_rows ? forward_.kept.rows() : forward_.kept.query_source_rows();
+    weight_gradient(which, gradient, s_.attention_input, rows, attention_input_norm());
   }
 
-  /// Norms of the rows that query, key and value share, [R] float64; undefined when nothing is sampled.
+  /// Norms of the rows that query, key and value share, float64; undefined when nothing is sampled.
   const at::Tensor& attention_input_norm() {
     if (!attention_input_norm_.defined() && (request_.plan.sampled || request_.row_scores)) {
-      attention_input_norm_ = kernels::pooled_empty({a_.rows()}, at::kDouble);
-      kernels::reduce_rows(rows_of(s_.attention_input), a_.rows(), a_.hidden(),
+      attention_input_norm_ = kernels::pooled_empty({forward_.arguments.rows()}, at::kDouble);
+      kernels::reduce_rows(rows_of(s_.attention_input), forward_.arguments.rows(), a_.hidden(),
                            attention_input_norm_.mutable_data_ptr<double>(), nullptr, *workspace_);
     }
     return attention_input_norm_;
@@ -255,11 +268,11 @@ class CpuBackward {
     project_back(inner.value, kValueWeight, all, /*accumulate=*/true);
     if (first) add_to_first_rows(queries, all);
     if (pre_norm) {
-      all = layer_norm(rows_of(all), a_.x, kept_.rows(), s_.attention_norm_mean, s_.attention_norm_rstd,
-                       kAttentionNormWeight, first ? at::Tensor() : residual);
+      all = layer_norm(rows_of(all), forward_.arguments.x, forward_.kept.rows(), s_.attention_norm_mean,
+                       s_.attention_norm_rstd, kAttentionNormWeight, first ? at::Tensor() : residual);
       if (first) add_to_first_rows(residual, all);
     }
-    return scatter(all);
+    return kept_.is_everything() ? all : scatter_rows(kept_, all, a_.rows());
   }
 
   void project_back(const CompactGradient& gradient, size_t weight, const at::Tensor& result,
@@ -276,36 +289,16 @@ class CpuBackward {
     }
   }
 
-  /// Rows that are kept are copied, those between them set to zero.
-  at::Tensor scatter(const at::Tensor& all) const {
-    if (kept_.is_everything()) return all;
-    auto dense = kernels::pooled_empty(a_.x.sizes(), at::kFloat);
-    const auto& rows = kept_.rows();
-    const int64_t width = a_.hidden(), count = kept_.count();
-    const float* from = all.const_data_ptr<float>();
-    float* to = dense.mutable_data_ptr<float>();
-    kernels::for_row_chunks(count, /*scratch_floats=*/0, *workspace_,
-                            [&](int64_t begin, int64_t end, float*) {
-                              for (int64_t i = begin; i < end; ++i) {
-                                const int64_t row = rows[static_cast<size_t>(i)];
-                                const int64_t gap = i == 0 ? 0 : rows[static_cast<size_t>(i - 1)] + 1;
-                                std::fill(to + gap * width, to + row * width, 0.0f);
-                                std::copy_n(from + i * width, width, to + row * width);
-                              }
-                            });
-    std::fill(to + (rows.back() + 1) * width, to + a_.rows() * width, 0.0f);
-    return dense;
-  }
-
   void count_flops() {
-    result_.stats.flops =
-        at::full({1},
-                 encoder_layer_backward_flops(kept_.work(), {weight_rows_.begin(), weight_rows_.end()},
-                                              a_.hidden(), a_.intermediate(), /*recompute=*/false),
-                 a_.x.options().dtype(at::kDouble));
+    result_.stats.flops = at::full(
+        {1},
+        encoder_layer_backward_flops(kept_.work(), {weight_rows_.begin(), weight_rows_.end()}, a_.hidden(),
+                                     a_.intermediate(), encoder_layer_backward_kind(a_.x, a_.options)),
+        a_.x.options().dtype(at::kDouble));
   }
 
   const EncoderLayerArguments& a_;
+  const ForwardToRead forward_;
   const SavedActivations s_;
   const EncoderLayerRequest& request_;
   const KeptRows& kept_;
@@ -336,6 +329,24 @@ EncoderLayerGradients nothing_kept(const EncoderLayerArguments& a, const Encoder
   return result;
 }
 
+/// The backward pass over a forward pass that runs once more, on the kept samples alone.
+EncoderLayerGradients backward_recomputed(const at::Tensor& gradient, const EncoderLayerArguments& arguments,
+                                          const EncoderLayerRequest& request, const KeptRows& kept) {
+  const auto batch = batch_of_samples(kept, arguments);
+  const KeptRows everything(at::empty({batch.samples()}, at::kDouble), {}, batch.offsets,
+                            arguments.options.first_row_only);
+  const auto forward = encoder_layer_forward_cpu(batch, &kept);
+  return CpuBackward(arguments, {batch, forward.saved, everything, &kept}, request, kept).run(gradient);
+}
+
+EncoderLayerGradients backward_kept(const at::Tensor& gradient, const EncoderLayerArguments& arguments,
+                                    const std::vector<at::Tensor>& saved, const EncoderLayerRequest& request,
+                                    const KeptRows& kept) {
+  if (kept.samples().empty()) return nothing_kept(arguments, request);
+  if (arguments.options.recompute) return backward_recomputed(gradient, arguments, request, kept);
+  return CpuBackward(arguments, {arguments, saved, kept, nullptr}, request, kept).run(gradient);
+}
+
 }  // namespace
 
 EncoderLayerGradients encoder_layer_backward_cpu(const at::Tensor& gradient,
@@ -344,8 +355,7 @@ EncoderLayerGradients encoder_layer_backward_cpu(const at::Tensor& gradient,
                                                  const EncoderLayerRequest& request) {
   const auto norms = norms_of_samples(gradient, arguments);
   const KeptRows kept(norms, request.plan, arguments.offsets, arguments.options.first_row_only);
-  auto result = kept.samples().empty() ? nothing_kept(arguments, request)
-                                       : CpuBackward(arguments, saved, request, kept).run(gradient);
+  auto result = backward_kept(gradient, arguments, saved, request, kept);
   result.stats.sample_norms = norms;
   return result;
 }

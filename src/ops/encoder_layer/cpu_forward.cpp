@@ -20,7 +20,8 @@ using sampling::Site;
 /// The forward pass of a block as a sequence of kernels; each method is one of them.
 class CpuForward {
  public:
-  explicit CpuForward(const EncoderLayerArguments& arguments) : a_(arguments) {}
+  CpuForward(const EncoderLayerArguments& arguments, const KeptRows* source)
+      : a_(arguments), source_(source) {}
 
   EncoderLayerSaved run() {
     const bool pre_norm = a_.options.pre_norm;
@@ -43,6 +44,8 @@ class CpuForward {
   const int64_t* query_index() const {
     return a_.options.first_row_only ? a_.offsets.const_data_ptr<int64_t>() : nullptr;
   }
+  /// Row by which the dropout of each query row is keyed; null: its own number.
+  const int64_t* mask_rows() const { return source_ ? source_->query_source_rows().data() : query_index(); }
   const float* parameter(size_t index) const { return a_.parameters[index].const_data_ptr<float>(); }
   at::Tensor matrix(int64_t rows, int64_t columns) const {
     return kernels::pooled_empty({rows, columns}, at::kFloat);
@@ -86,7 +89,7 @@ class CpuForward {
   void attention() {
     saved_.context = matrix(a_.output_rows(), a_.hidden());
     saved_.logsumexp = matrix(a_.output_rows(), a_.options.num_heads);
-    const auto shape = attention_of(a_);
+    const auto shape = attention_of(a_, source_);
     const kernels::AttentionInputs inputs{saved_.query.const_data_ptr<float>(), a_.hidden(),
                                           saved_.key.const_data_ptr<float>(),
                                           saved_.value.const_data_ptr<float>(), a_.hidden()};
@@ -108,7 +111,7 @@ class CpuForward {
     args.input = rows_of(attended);
     args.residual = rows_of(a_.x, query_index());
     args.dropout = dropout_of(a_, Site::attention_output_dropout, a_.options.hidden_dropout);
-    args.mask_rows = query_index();
+    args.mask_rows = mask_rows();
     args.sum = saved_.attention_sum.mutable_data_ptr<float>();
     args.output = saved_.feed_forward_input.mutable_data_ptr<float>();
     args.output_norms = saved_.feed_forward_input_norm.mutable_data_ptr<double>();
@@ -133,7 +136,7 @@ class CpuForward {
     args.input = rows_of(fed);
     args.residual = rows_of(saved_.feed_forward_input);
     args.dropout = dropout_of(a_, Site::feed_forward_dropout, a_.options.hidden_dropout);
-    args.mask_rows = query_index();
+    args.mask_rows = mask_rows();
     args.sum = saved_.output_sum.mutable_data_ptr<float>();
     args.output = output.mutable_data_ptr<float>();
     kernels::layer_norm_forward(args, a_.output_rows(), a_.hidden(), *workspace_);
@@ -145,13 +148,14 @@ class CpuForward {
     kernels::DropoutForward args;
     args.input = rows_of(fed);
     args.mask = dropout_of(a_, Site::feed_forward_dropout, a_.options.hidden_dropout);
-    args.mask_rows = query_index();
+    args.mask_rows = mask_rows();
     args.output = fed.mutable_data_ptr<float>();
     kernels::dropout_forward(args, a_.output_rows(), a_.hidden(), *workspace_);
     return fed.add_(saved_.attention_sum);
   }
 
   const EncoderLayerArguments& a_;
+  const KeptRows* source_;
   SavedActivations saved_;
   const kernels::WorkspaceLease workspace_ = kernels::lease_workspace();
 };
@@ -163,12 +167,13 @@ bool encoder_layer_has_kernels(const EncoderLayerArguments& arguments) {
   return std::all_of(arguments.parameters.begin(), arguments.parameters.end(), is_float_array);
 }
 
-bool encoder_layer_recomputes(const at::Tensor& x, const EncoderLayerOptions& options) {
-  return !encoder_layer_has_kernels({x, {}, {}, {}, options});
+EncoderLayerBackward encoder_layer_backward_kind(const at::Tensor& x, const EncoderLayerOptions& options) {
+  if (!encoder_layer_has_kernels({x, {}, {}, {}, options})) return EncoderLayerBackward::plain;
+  return options.recompute ? EncoderLayerBackward::recomputed : EncoderLayerBackward::from_saved;
 }
 
-EncoderLayerSaved encoder_layer_forward_cpu(const EncoderLayerArguments& arguments) {
-  return CpuForward(arguments).run();
+EncoderLayerSaved encoder_layer_forward_cpu(const EncoderLayerArguments& arguments, const KeptRows* source) {
+  return CpuForward(arguments, source).run();
 }
 
 }  // namespace vcas::ops

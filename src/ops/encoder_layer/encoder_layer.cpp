@@ -20,13 +20,13 @@ using OptionalTensor = std::optional<at::Tensor>;
 struct SchemaOptions {
   int64_t num_heads;
   double layer_norm_eps, hidden_dropout, attention_dropout;
-  bool pre_norm, causal, tanh_gelu, first_row_only, plain, bf16;
+  bool pre_norm, causal, tanh_gelu, first_row_only, plain, bf16, recompute;
 
   EncoderLayerOptions unpack() const {
-    return {num_heads,         layer_norm_eps, hidden_dropout,
-            attention_dropout, pre_norm,       causal,
-            tanh_gelu,         first_row_only, plain ? Implementation::plain : Implementation::automatic,
-            precision_of(bf16)};
+    return {num_heads,          layer_norm_eps, hidden_dropout,
+            attention_dropout,  pre_norm,       causal,
+            tanh_gelu,          first_row_only, plain ? Implementation::plain : Implementation::automatic,
+            precision_of(bf16), recompute};
   }
 };
 
@@ -71,8 +71,10 @@ void check(const EncoderLayerArguments& a) {
 }
 
 EncoderLayerSaved run_forward(const EncoderLayerArguments& arguments) {
-  if (encoder_layer_has_kernels(arguments)) return encoder_layer_forward_cpu(arguments);
-  return {encoder_layer_forward_plain(arguments), {}};
+  if (!encoder_layer_has_kernels(arguments)) return {encoder_layer_forward_plain(arguments), {}};
+  auto result = encoder_layer_forward_cpu(arguments);
+  if (arguments.options.recompute) result.saved.clear();
+  return result;
 }
 
 EncoderLayerGradients run_backward(const at::Tensor& gradient, const EncoderLayerArguments& arguments,
@@ -100,9 +102,9 @@ void save(AutogradContext* context, const EncoderLayerArguments& a, const Option
   data["layer_norm_eps"] = o.layer_norm_eps;
   data["hidden_dropout"] = o.hidden_dropout;
   data["attention_dropout"] = o.attention_dropout;
-  data["flags"] =
-      presence_bits({o.pre_norm, o.causal, o.tanh_gelu, o.first_row_only,
-                     o.implementation == Implementation::plain, o.precision == Precision::bfloat16});
+  data["flags"] = presence_bits({o.pre_norm, o.causal, o.tanh_gelu, o.first_row_only,
+                                 o.implementation == Implementation::plain,
+                                 o.precision == Precision::bfloat16, o.recompute});
 }
 
 EncoderLayerArguments restore(AutogradContext* context, std::vector<at::Tensor>& activations) {
@@ -118,7 +120,8 @@ EncoderLayerArguments restore(AutogradContext* context, std::vector<at::Tensor>&
                               (flags & 4) != 0,
                               (flags & 8) != 0,
                               (flags & 16) != 0,
-                              (flags & 32) != 0};
+                              (flags & 32) != 0,
+                              (flags & 64) != 0};
   const auto first_activation = saved.begin() + 1 + kEncoderParameters;
   activations.assign(first_activation, saved.end());
   return {saved[0],
@@ -177,12 +180,11 @@ at::Tensor encoder_layer_autograd(const at::Tensor& x, const at::Tensor& offsets
                                   const OptionalTensor& sample_norms, const OptionalTensor& row_scores,
                                   const OptionalTensor& flops, int64_t num_heads, double layer_norm_eps,
                                   double hidden_dropout, double attention_dropout, bool pre_norm, bool causal,
-                                  bool tanh_gelu, bool first_row_only, bool plain, bool bf16) {
-  const SchemaOptions options{num_heads,      layer_norm_eps,
-                              hidden_dropout, attention_dropout,
-                              pre_norm,       causal,
-                              tanh_gelu,      first_row_only,
-                              plain,          bf16};
+                                  bool tanh_gelu, bool first_row_only, bool plain, bool bf16,
+                                  bool recompute) {
+  const SchemaOptions options{num_heads, layer_norm_eps, hidden_dropout, attention_dropout,
+                              pre_norm,  causal,         tanh_gelu,      first_row_only,
+                              plain,     bf16,           recompute};
   const EncoderLayerArguments arguments{x, offsets, parameters.vec(), rng, options.unpack()};
   check(arguments);
   return EncoderLayer::apply(x, parameters, plan, sample_norms, row_scores, flops, arguments);
@@ -193,12 +195,10 @@ at::Tensor encoder_layer_forward(const at::Tensor& x, const at::Tensor& offsets,
                                  const OptionalTensor&, const OptionalTensor&, int64_t num_heads,
                                  double layer_norm_eps, double hidden_dropout, double attention_dropout,
                                  bool pre_norm, bool causal, bool tanh_gelu, bool first_row_only, bool plain,
-                                 bool bf16) {
-  const SchemaOptions options{num_heads,      layer_norm_eps,
-                              hidden_dropout, attention_dropout,
-                              pre_norm,       causal,
-                              tanh_gelu,      first_row_only,
-                              plain,          bf16};
+                                 bool bf16, bool recompute) {
+  const SchemaOptions options{num_heads, layer_norm_eps, hidden_dropout, attention_dropout,
+                              pre_norm,  causal,         tanh_gelu,      first_row_only,
+                              plain,     bf16,           recompute};
   const EncoderLayerArguments arguments{x, offsets, parameters.vec(), rng, options.unpack()};
   check(arguments);
   return run_forward(arguments).output;
@@ -207,7 +207,7 @@ at::Tensor encoder_layer_forward(const at::Tensor& x, const at::Tensor& offsets,
 at::Tensor encoder_layer_meta(const at::Tensor& x, const at::Tensor& offsets, at::TensorList,
                               const at::Tensor&, const OptionalTensor&, const OptionalTensor&,
                               const OptionalTensor&, const OptionalTensor&, int64_t, double, double, double,
-                              bool, bool, bool, bool first_row_only, bool, bool) {
+                              bool, bool, bool, bool first_row_only, bool, bool, bool) {
   return first_row_only ? x.new_empty_symint({offsets.sym_size(0) - 1, x.sym_size(1)}) : at::empty_like(x);
 }
 
@@ -220,7 +220,7 @@ TORCH_LIBRARY_FRAGMENT(vcas, library) {
       "Tensor? row_scores, Tensor? flops, int num_heads, float layer_norm_eps, float hidden_dropout, float "
       "attention_dropout, bool pre_norm=False, bool causal=False, bool tanh_gelu=False, bool "
       "first_row_only=False, bool "
-      "plain=False, bool bf16=False) -> Tensor");
+      "plain=False, bool bf16=False, bool recompute=False) -> Tensor");
 }
 TORCH_LIBRARY_IMPL(vcas, CompositeExplicitAutograd, library) {
   library.impl("encoder_layer", encoder_layer_forward);
@@ -239,7 +239,8 @@ at::Tensor encoder_layer(const at::Tensor& x, const at::Tensor& offsets,
                  optional(probes.row_scores), optional(probes.flops), options.num_heads,
                  options.layer_norm_eps, options.hidden_dropout, options.attention_dropout, options.pre_norm,
                  options.causal, options.tanh_gelu, options.first_row_only,
-                 options.implementation == Implementation::plain, options.precision == Precision::bfloat16);
+                 options.implementation == Implementation::plain, options.precision == Precision::bfloat16,
+                 options.recompute);
 }
 
 }  // namespace vcas::ops

@@ -45,15 +45,17 @@ double encoder_layer_forward_flops(const EncoderLayerWork& work, int64_t hidden,
 }
 
 double encoder_layer_backward_flops(const EncoderLayerWork& kept, const std::vector<double>& weight_rows,
-                                    int64_t hidden, int64_t intermediate, bool recompute) {
+                                    int64_t hidden, int64_t intermediate, EncoderLayerBackward kind) {
   const auto shapes = linear_shapes(kept, hidden, intermediate);
   TORCH_CHECK(weight_rows.size() == shapes.size(), "encoder_layer_backward_flops: expected ", shapes.size(),
               " row counts, got ", weight_rows.size());
   // Attention: gradients of probabilities, values, queries and keys, and the scores once more.
-  double flops = (recompute ? 4.0 : 5.0) * attention_product(kept, hidden);
+  double flops = (kind == EncoderLayerBackward::plain ? 4.0 : 5.0) * attention_product(kept, hidden);
   for (size_t i = 0; i < shapes.size(); ++i)
     flops += 2.0 * (shapes[i].rows + weight_rows[i]) * shapes[i].weights;
-  return flops + (recompute ? encoder_layer_forward_flops(kept, hidden, intermediate) : 0.0);
+  if (kind != EncoderLayerBackward::from_saved)
+    flops += encoder_layer_forward_flops(kept, hidden, intermediate);
+  return flops;
 }
 
 }  // namespace vcas::ops

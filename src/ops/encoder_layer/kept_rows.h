@@ -21,6 +21,8 @@ class KeptRows {
   /// Row of the batch of each compact row.
   const std::vector<int64_t>& rows() const { return rows_; }
   int64_t count() const { return static_cast<int64_t>(rows_.size()); }
+  /// First row in the batch of each kept sample.
+  const std::vector<int64_t>& first_rows() const { return first_rows_; }
   /// Compact row at which each kept sample begins.
   const std::vector<int64_t>& compact_begin() const { return compact_begin_; }
 

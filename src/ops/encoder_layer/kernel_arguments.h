@@ -1,6 +1,7 @@
 #pragma once
 
 #include "arguments.h"
+#include "kept_rows.h"
 #include "ops/kernels/attention.h"
 #include "ops/kernels/dropout.h"
 
@@ -13,7 +14,8 @@ inline kernels::DropoutMask dropout_of(const EncoderLayerArguments& arguments, s
 }
 
 /// The block's attention as the kernels describe it, the same forward and backward.
-inline kernels::AttentionShape attention_of(const EncoderLayerArguments& arguments) {
+/// @param source as of encoder_layer_forward_cpu.
+inline kernels::AttentionShape attention_of(const EncoderLayerArguments& arguments, const KeptRows* source) {
   kernels::AttentionShape shape;
   shape.offsets = arguments.offsets.const_data_ptr<int64_t>();
   shape.samples = arguments.samples();
@@ -21,6 +23,7 @@ inline kernels::AttentionShape attention_of(const EncoderLayerArguments& argumen
   shape.head_size = arguments.hidden() / arguments.options.num_heads;
   shape.causal = arguments.options.causal;
   shape.first_row_only = arguments.options.first_row_only;
+  shape.mask_first_rows = source ? source->first_rows().data() : nullptr;
   shape.dropout =
       dropout_of(arguments, sampling::Site::attention_dropout, arguments.options.attention_dropout);
   return shape;

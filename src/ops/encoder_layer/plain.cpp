@@ -235,10 +235,11 @@ EncoderLayerGradients encoder_layer_backward_plain(const at::Tensor& gradient,
     const auto count = weight_row_count(request.plan, i, static_cast<int64_t>(available));
     weight_rows.push_back(request.parameters[kLinearWeight[i]] ? static_cast<double>(count) : 0.0);
   }
-  result.stats.flops = at::full({1},
-                                encoder_layer_backward_flops(work, weight_rows, arguments.hidden(),
-                                                             arguments.intermediate(), /*recompute=*/true),
-                                at::TensorOptions().dtype(at::kDouble).device(gradient.device()));
+  result.stats.flops =
+      at::full({1},
+               encoder_layer_backward_flops(work, weight_rows, arguments.hidden(), arguments.intermediate(),
+                                            EncoderLayerBackward::plain),
+               at::TensorOptions().dtype(at::kDouble).device(gradient.device()));
   return result;
 }
 

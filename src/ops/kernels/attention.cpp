@@ -15,6 +15,7 @@ namespace {
 struct SamplePlace {
   int64_t first_row;
   int64_t length;
+  int64_t mask_row;
   int64_t query_row;
   int64_t compact_row;
   int64_t compact_query_row;
@@ -29,8 +30,12 @@ std::vector<SamplePlace> sample_places(const AttentionShape& shape, const int64_
     const int64_t first = shape.offsets[sample], length = shape.offsets[sample + 1] - first;
     TORCH_CHECK(length >= 1, "attention: expected samples of at least one row, got ", length, " in sample ",
                 sample);
-    places.push_back({first, length, shape.first_row_only ? sample : first, compact_row,
-                      shape.first_row_only ? i : compact_row});
+    places.push_back({.first_row = first,
+                      .length = length,
+                      .mask_row = shape.mask_first_rows ? shape.mask_first_rows[sample] : first,
+                      .query_row = shape.first_row_only ? sample : first,
+                      .compact_row = compact_row,
+                      .compact_query_row = shape.first_row_only ? i : compact_row});
     compact_row += length;
   }
   return places;
@@ -51,7 +56,7 @@ detail::AttentionHead head_of(const AttentionShape& shape, const AttentionInputs
           .head_size = shape.head_size,
           .causal = shape.causal,
           .dropout = &shape.dropout,
-          .first_row = static_cast<uint32_t>(place.first_row),
+          .first_row = static_cast<uint32_t>(place.mask_row),
           .first_column = static_cast<uint32_t>(head) << kPositionBits};
 }
 

@@ -20,9 +20,10 @@ struct AttentionShape {
   /// Queries are the first row of each sample only: everything "a query row" then has samples rows instead of
   /// R.
   bool first_row_only = false;
-  /// Column of the mask: head << 18 | key position; row: the query's row in the uncompacted batch
-  /// (offsets[i] for first_row_only).
+  /// Column of the mask: head << 18 | key position; row: mask_first_rows[i] + the query's position.
   DropoutMask dropout{};
+  /// [samples] where these are some of a larger batch: each one's first row there; null: offsets.
+  const int64_t* mask_first_rows = nullptr;
 };
 
 /// Row strides in floats; q, k and v may be slices of one [R x 3H] buffer.

@@ -62,6 +62,12 @@ MemoryPoolStatistics MemoryPool::statistics() const {
   return statistics_;
 }
 
+void MemoryPool::restart_peak() {
+  const std::lock_guard lock(mutex_);
+  statistics_.peak_bytes_in_use = statistics_.bytes_in_use;
+  drop_surplus();
+}
+
 /// The smallest free block that is large enough, of equal ones that released last (the processor's caches may
 /// still hold it); a fresh one where all of them are too small or more than twice too large.
 MemoryPool::Block MemoryPool::take(size_t size) {

@@ -37,6 +37,8 @@ class MemoryPool {
   void release(void* memory) noexcept;
 
   MemoryPoolStatistics statistics() const;
+  /// Counts the peak anew, from what is in use now; blocks that the smaller peak does not allow are dropped.
+  void restart_peak();
 
  private:
   struct Block {
