@@ -63,12 +63,13 @@ endif()
 vcas_check_torch_version("${VCAS_TORCH_ROOT}")
 
 add_library(vcas::torch INTERFACE IMPORTED)
-# System headers, so that warnings of PyTorch's are not ours.
+# System headers, so that warnings of PyTorch's are not ours. libstdc++ comes before the libtorch.so of some wheels (CUDA,
+# 2.11), which exports an old std::filesystem of its own whose remove_all crashes.
 set_target_properties(vcas::torch PROPERTIES
   INTERFACE_SYSTEM_INCLUDE_DIRECTORIES
     "${VCAS_TORCH_ROOT}/include;${VCAS_TORCH_ROOT}/include/torch/csrc/api/include"
   INTERFACE_INCLUDE_DIRECTORIES
     "${VCAS_TORCH_ROOT}/include;${VCAS_TORCH_ROOT}/include/torch/csrc/api/include"
   INTERFACE_LINK_LIBRARIES
-    "${VCAS_TORCH_LIB_DIR}/libtorch.so;${VCAS_TORCH_LIB_DIR}/libtorch_cpu.so;${VCAS_TORCH_LIB_DIR}/libc10.so"
+    "stdc++;${VCAS_TORCH_LIB_DIR}/libtorch.so;${VCAS_TORCH_LIB_DIR}/libtorch_cpu.so;${VCAS_TORCH_LIB_DIR}/libc10.so"
   INTERFACE_COMPILE_FEATURES cxx_std_20)
