@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+"""How much of the FLOPs that a sampling plan saves becomes time, over sizes of model and batch.
+
+Each cell of the grid is a BERT with random weights that takes training steps (forward, backward, clipping, AdamW) in
+turns, exactly and under one fixed plan, on the same batches in one process (plan_steps.cpp). A pair of steps is one
+unit; every figure is of the total times, with a 95 % percentile bootstrap interval over the units. Plans:
+  reached  ratios that the controller reached on MiniLM-L6 after an epoch of real texts, by block from the input on
+           (stretched over the blocks of a deeper model), one nu for all linears of a block;
+  light    everything at 0.95: what sampling costs where it saves next to nothing.
+Lengths: as many rows in every sample, or "ragged": those of the first glosses of wordnet-nouns. No adaptation runs, and
+time in it is not part of these figures (vcas_against_exact.md counts it).
+
+Cells that are in the results file already are not measured again. Those whose exact step is expected to take more than
+--max_seconds (by its FLOPs) are left out, and the report names them.
+
+  cmake --preset release -D VCAS_BUILD_BENCHMARKS=ON && cmake --build build/release --target plan_steps
+  .venv/bin/python benchmarks/end_to_end/plan_grid.py --output docs/benchmarks/plan_grid.md
+"""
+
+import argparse
+import dataclasses
+import itertools
+import json
+import pathlib
+import subprocess
+
+import numpy
+from tokenizers import Tokenizer
+from training_steps import ROOT, bootstrap_interval, command, conditions, packaged_model, publish, read_wordnet_nouns
+
+SIZES = {
+    "MiniLM-L6": {"num_hidden_layers": 6, "hidden_size": 384, "intermediate_size": 1536, "num_attention_heads": 12},
+    "BERT-base": {"num_hidden_layers": 12, "hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12},
+}
+PLANS = {
+    "reached": {"sample_keep_ratio": [0.35, 0.36, 0.38, 0.47, 0.49, 0.64],
+                "row_keep_ratio": [0.29, 0.27, 0.25, 0.24, 0.26, 0.45]},
+    "light": {"sample_keep_ratio": [0.95], "row_keep_ratio": [0.95]},
+}
+RAGGED_BATCHES = 32
+FLOPS_PER_SECOND = 3e11  # of a whole exact step on 2 threads, to guess how long a cell takes
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    model: str
+    batch: int
+    length: int | str
+    precision: str
+    threads: int
+    plan: str
+
+    def name(self):
+        return "/".join(str(value) for value in dataclasses.astuple(self))
+
+    def rows(self, ragged):
+        mean = numpy.mean(ragged) if self.length == "ragged" else self.length
+        return self.batch * mean
+
+    def expected_seconds(self, ragged):
+        size = SIZES[self.model]
+        weights = size["num_hidden_layers"] * size["hidden_size"] * (4 * size["hidden_size"] +
+                                                                     2 * size["intermediate_size"])
+        return 6 * weights * self.rows(ragged) / FLOPS_PER_SECOND * 2 / self.threads
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build_dir", type=pathlib.Path, default=ROOT / "build" / "release")
+    parser.add_argument("--models", default=",".join(SIZES), help="(default: %(default)s)")
+    parser.add_argument("--batches", default="8,32,64", help="samples a step (default: %(default)s)")
+    parser.add_argument("--lengths", default="32,128,512,ragged", help="(default: %(default)s)")
+    parser.add_argument("--precisions", default="float32,bfloat16", help="(default: %(default)s)")
+    parser.add_argument("--plans", default=",".join(PLANS), help="(default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=2, help="(default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=20, help="of a cell, at least 7 pairs (default: %(default)s)")
+    parser.add_argument("--max_seconds", type=float, default=20, help="of an exact step (default: %(default)s)")
+    parser.add_argument("--results", type=pathlib.Path, default=ROOT / "build" / "plan_grid.jsonl",
+                        help="what was measured so far (default: %(default)s)")
+    parser.add_argument("--output", type=pathlib.Path, help="also write the report to this file")
+    return parser.parse_args()
+
+
+def cells(arguments):
+    lengths = [length if length == "ragged" else int(length) for length in arguments.lengths.split(",")]
+    batches = [int(batch) for batch in arguments.batches.split(",")]
+    for values in itertools.product(arguments.models.split(","), batches, lengths, arguments.precisions.split(","),
+                                    [arguments.threads], arguments.plans.split(",")):
+        yield Cell(*values)
+
+
+def gloss_lengths(count):
+    tokenizer = Tokenizer.from_file(str(packaged_model() / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(128)
+    glosses = [gloss for gloss, _ in itertools.islice(read_wordnet_nouns(), count)]
+    return [len(encoded.ids) for encoded in tokenizer.encode_batch(glosses)]
+
+
+def measure(cell, ragged, arguments):
+    lengths = ragged[:cell.batch * RAGGED_BATCHES] if cell.length == "ragged" else [cell.length]
+    flags = {**SIZES[cell.model], **PLANS[cell.plan], "lengths": lengths, "threads": cell.threads,
+             "per_device_train_batch_size": cell.batch, "seconds": arguments.seconds,
+             "bf16": "true" if cell.precision == "bfloat16" else "false"}
+    text = {name: ",".join(map(str, value)) if isinstance(value, list) else value for name, value in flags.items()}
+    program = arguments.build_dir / "benchmarks" / "plan_steps"
+    output = subprocess.run([program, *(f"--{name}={value}" for name, value in text.items())], text=True, check=True,
+                            stdout=subprocess.PIPE).stdout
+    steps = [json.loads(line) for line in output.splitlines()]
+    units = []
+    for pair in zip(steps[::2], steps[1::2], strict=True):
+        by_method = {step["method"]: step for step in pair}
+        units.append([value for method in ("exact", "vcas") for value in (
+            by_method[method]["seconds"], by_method[method]["forward"] + by_method[method]["backward"],
+            by_method[method]["flops"]["performed"])])
+    return units
+
+
+def measured(path):
+    if not path.exists():
+        return {}
+    lines = (json.loads(line) for line in path.read_text().splitlines())
+    return {line["cell"]: numpy.array(line["units"]) for line in lines}
+
+
+# Columns of a cell's units.
+EXACT_STEP, EXACT_PASSES, EXACT_FLOPS, VCAS_STEP, VCAS_PASSES, VCAS_FLOPS = range(6)
+
+
+def reduction(units, exact, vcas):
+    return 1 - units[:, vcas].sum() / units[:, exact].sum()
+
+
+def of_step(units):
+    return reduction(units, EXACT_STEP, VCAS_STEP) / reduction(units, EXACT_FLOPS, VCAS_FLOPS)
+
+
+def of_passes(units):
+    return reduction(units, EXACT_PASSES, VCAS_PASSES) / reduction(units, EXACT_FLOPS, VCAS_FLOPS)
+
+
+def step_ratio(units):
+    return units[:, VCAS_STEP].sum() / units[:, EXACT_STEP].sum()
+
+
+def with_interval(statistic, units):
+    low, high = bootstrap_interval(statistic, units)
+    return f"{statistic(units):.2f} ({low:.2f} – {high:.2f})"
+
+
+def row(cell, units):
+    exact_ms = 1e3 * numpy.median(units[:, EXACT_STEP])
+    saved = reduction(units, EXACT_FLOPS, VCAS_FLOPS)
+    cells_of_row = [cell.model, cell.batch, cell.length, cell.precision, f"{exact_ms:.0f}", f"{saved:.1%}",
+                    with_interval(step_ratio, units)]
+    # Of next to no saving there is no meaningful share.
+    shares = [with_interval(of_passes, units), with_interval(of_step, units)] if saved > 0.1 else ["", ""]
+    return "| " + " | ".join(str(value) for value in [*cells_of_row, *shares]) + " |"
+
+
+def table(plan, results):
+    lines = [f"## Plan: {plan}", "",
+             "| model | batch | length | precision | exact step, ms | FLOPs saved | step time, VCAS / exact | "
+             "time / FLOPs saved, forward and backward | time / FLOPs saved, whole step |", "|---|---|---|---|---|---|---|---|---|"]
+    lines += [row(cell, units) for cell, units in results.items()]
+    ratios = numpy.array([step_ratio(units) for units in results.values()])
+    lines += ["", f"Geometric mean of VCAS / exact step time: {numpy.exp(numpy.log(ratios).mean()):.2f}."]
+    return "\n".join(lines)
+
+
+def report(results, left_out, arguments):
+    tables = "\n\n".join(table(plan, {cell: units for cell, units in results.items() if cell.plan == plan})
+                         for plan in arguments.plans.split(","))
+    names = ", ".join(f"{cell.model} {cell.batch} x {cell.length} {cell.precision}"
+                      for cell in dict.fromkeys(dataclasses.replace(cell, plan="") for cell in left_out))
+    omitted = f"\n\nLeft out, as a step would take over {arguments.max_seconds:.0f} s: {names}." if names else ""
+    return f"""# Fixed sampling plans over sizes of model and batch
+
+    {command()}
+
+{conditions(arguments.threads, "precision as given")}. Random weights. The script says what is counted;
+intervals are 95 %.
+
+{tables}{omitted}
+"""
+
+
+def main():
+    arguments = parse_arguments()
+    ragged = gloss_lengths(RAGGED_BATCHES * max(int(batch) for batch in arguments.batches.split(",")))
+    known = measured(arguments.results)
+    results, left_out = {}, []
+    for cell in cells(arguments):
+        if cell.expected_seconds(ragged) > arguments.max_seconds:
+            left_out.append(cell)
+            continue
+        if cell.name() not in known:
+            units = measure(cell, ragged, arguments)
+            arguments.results.parent.mkdir(parents=True, exist_ok=True)
+            with arguments.results.open("a") as file:
+                file.write(json.dumps({"cell": cell.name(), "units": units}) + "\n")
+            known[cell.name()] = numpy.array(units)
+        results[cell] = known[cell.name()]
+    publish(report(results, left_out, arguments), arguments.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,280 @@
+// plan_steps: training steps of a BERT of a given size with random weights, exactly and under one fixed
+// sampling plan, in turns on the same batches, by one trainer. plan_grid.py is its client.
+//   Out: a JSON line a step: {"method", "seconds", "forward", "backward", "flops": {"exact", "performed"}},
+//   where seconds is the whole step and forward and backward are parts of it. Pairs of steps (exact first in
+//   one, second in the next) see the same batch.
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <filesystem>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "vcas/models/bert.h"
+#include "vcas/training/options.h"
+#include "vcas/training/trainer.h"
+
+namespace {
+
+namespace models = vcas::models;
+namespace sampling = vcas::sampling;
+namespace training = vcas::training;
+
+constexpr int64_t kClasses = 26;
+
+struct Options {
+  models::BertConfig config;
+  int64_t batch = 32;
+  std::vector<int64_t> lengths = {128};
+  std::vector<double> sample_keep_ratio = {0.5};
+  std::vector<double> row_keep_ratio = {0.5};
+  int threads = 2;
+  int64_t warmup_pairs = 2;
+  int64_t pairs = 7;
+  double seconds = 20;
+  training::TrainOptions train;
+};
+
+void add_flags(CLI::App& app, Options& options) {
+  app.option_defaults()->always_capture_default();
+  app.add_option("--num_hidden_layers", options.config.num_hidden_layers, "blocks");
+  app.add_option("--hidden_size", options.config.hidden_size, "H");
+  app.add_option("--intermediate_size", options.config.intermediate_size, "I");
+  app.add_option("--num_attention_heads", options.config.num_attention_heads, "heads of a block");
+  app.add_option("--per_device_train_batch_size", options.batch, "samples a step");
+  app.add_option("--lengths", options.lengths, "rows of each sample, used in a circle")->delimiter(',');
+  app.add_option("--sample_keep_ratio", options.sample_keep_ratio,
+                 "rho by block, block nearest the input first, stretched over the blocks")
+      ->delimiter(',');
+  app.add_option("--row_keep_ratio", options.row_keep_ratio, "nu of all linears of a block, likewise")
+      ->delimiter(',');
+  app.add_option("--bf16", options.train.bf16, "linears multiply in bfloat16");
+  app.add_option("--gradient_checkpointing", options.train.gradient_checkpointing,
+                 "blocks keep only their input");
+  app.add_option("--threads", options.threads, "of PyTorch and OpenMP");
+  app.add_option("--warmup_pairs", options.warmup_pairs, "of steps, not reported");
+  app.add_option("--pairs", options.pairs, "of steps, at least");
+  app.add_option("--seconds", options.seconds, "pairs are taken until so much time has passed");
+}
+
+/// Values at `count` equal distances along the given ones.
+std::vector<double> stretched(const std::vector<double>& values, int64_t count) {
+  std::vector<double> result;
+  for (int64_t i = 0; i < count; ++i) {
+    const double place = count == 1 ? 0
+                                    : static_cast<double>(i) * static_cast<double>(values.size() - 1) /
+                                          static_cast<double>(count - 1);
+    const auto before = static_cast<size_t>(place);
+    const size_t after = std::min(before + 1, values.size() - 1);
+    const double share = place - static_cast<double>(before);
+    result.push_back((1 - share) * values[before] + share * values[after]);
+  }
+  return result;
+}
+
+sampling::SamplingPlan plan_of(const Options& options) {
+  const int64_t blocks = options.config.num_hidden_layers;
+  sampling::SamplingPlan plan;
+  plan.sampled = true;
+  plan.sample_keep_ratio = stretched(options.sample_keep_ratio, blocks);
+  for (const double ratio : stretched(options.row_keep_ratio, blocks))
+    plan.row_keep_ratio.emplace_back(vcas::ops::kEncoderLinears, ratio);
+  return plan;
+}
+
+/// Backbone tensors under Hugging Face's names.
+class RandomBackbone {
+ public:
+  explicit RandomBackbone(const models::BertConfig& config) : range_(config.initializer_range) {
+    const int64_t hidden = config.hidden_size, intermediate = config.intermediate_size;
+    table("embeddings.word_embeddings", config.vocab_size, hidden);
+    table("embeddings.position_embeddings", config.max_position_embeddings, hidden);
+    table("embeddings.token_type_embeddings", config.type_vocab_size, hidden);
+    norm("embeddings.LayerNorm", hidden);
+    for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
+      const std::string layer = "encoder.layer." + std::to_string(i) + ".";
+      for (const char* name :
+           {"attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"})
+        linear(layer + name, hidden, hidden);
+      norm(layer + "attention.output.LayerNorm", hidden);
+      linear(layer + "intermediate.dense", intermediate, hidden);
+      linear(layer + "output.dense", hidden, intermediate);
+      norm(layer + "output.LayerNorm", hidden);
+    }
+  }
+
+  const std::map<std::string, at::Tensor>& tensors() const { return tensors_; }
+
+ private:
+  void table(const std::string& name, int64_t rows, int64_t columns) {
+    tensors_[name + ".weight"] = at::randn({rows, columns}).mul_(range_);
+  }
+  void linear(const std::string& name, int64_t outputs, int64_t inputs) {
+    table(name, outputs, inputs);
+    tensors_[name + ".bias"] = at::zeros({outputs});
+  }
+  void norm(const std::string& name, int64_t size) {
+    tensors_[name + ".weight"] = at::ones({size});
+    tensors_[name + ".bias"] = at::zeros({size});
+  }
+
+  double range_;
+  std::map<std::string, at::Tensor> tensors_;
+};
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Random token ids in samples of the given lengths; micro-batches 2i and 2i+1 are the same batch.
+class RandomTexts final : public training::Task {
+ public:
+  explicit RandomTexts(const Options& options)
+      : options_(options),
+        model_(models::make_bert_classifier(config_of(options), RandomBackbone(options.config).tensors(),
+                                            /*seed=*/1, /*require_head=*/false, nullptr)) {}
+
+  std::vector<models::NamedParameter> parameters() const override { return model_->trainable_parameters(); }
+  std::vector<std::vector<models::SampledLinear>> sampled_linears() const override {
+    return model_->sampled_linears();
+  }
+  training::NamedTensors named_tensors() const override { return model_->named_tensors(); }
+  int64_t micro_batches_per_epoch() const override { return int64_t{1} << 40; }
+  std::vector<models::RowsRead> rows_read(const training::MicroBatchPosition& position) override {
+    return model_->rows_read(batch(position));
+  }
+
+  training::MicroBatch forward(const training::MicroBatchPosition& position, uint64_t seed) override {
+    const auto start = std::chrono::steady_clock::now();
+    models::PassOptions options;
+    options.seed = seed;
+    options.micro_batch = position.number;
+    options.compute = options_.train.compute();
+    training::MicroBatch result;
+    const auto& texts = batch(position);
+    result.pass = model_->forward_pass(texts, options);
+    const auto* offsets = texts.offsets.const_data_ptr<int64_t>();
+    result.offsets.assign(offsets, offsets + texts.offsets.numel());
+    result.number = position.number;
+    forward_seconds = seconds_since(start);
+    return result;
+  }
+
+  std::string describe(const training::MicroBatchPosition& position) override {
+    return "random batch " + std::to_string(position.number / 2);
+  }
+  std::optional<training::Evaluation> evaluate() override { return std::nullopt; }
+  void save_model(const std::filesystem::path&) const override {}
+
+  double forward_seconds = 0;  ///< of the last forward pass
+
+ private:
+  static models::BertConfig config_of(const Options& options) {
+    auto config = options.config;
+    config.num_labels = kClasses;
+    return config;
+  }
+
+  const models::TextBatch& batch(const training::MicroBatchPosition& position) {
+    const int64_t number = position.number / 2;
+    if (number != number_) {
+      batch_ = make_batch(number);
+      number_ = number;
+    }
+    return batch_;
+  }
+
+  models::TextBatch make_batch(int64_t number) const {
+    models::TextBatch batch;
+    batch.offsets = at::zeros({options_.batch + 1}, at::kLong);
+    auto* offsets = batch.offsets.mutable_data_ptr<int64_t>();
+    for (int64_t i = 0; i < options_.batch; ++i) {
+      const auto place = static_cast<size_t>(number * options_.batch + i) % options_.lengths.size();
+      offsets[i + 1] = offsets[i] + options_.lengths[place];
+    }
+    batch.token_ids = at::randint(options_.config.vocab_size, {offsets[options_.batch]}, at::kLong);
+    batch.token_type_ids = at::zeros_like(batch.token_ids);
+    batch.labels = at::randint(kClasses, {options_.batch}, at::kLong);
+    return batch;
+  }
+
+  const Options& options_;
+  std::unique_ptr<models::TextClassifier> model_;
+  int64_t number_ = -1;
+  models::TextBatch batch_;
+};
+
+/// Backward passes under whichever plan is set.
+class PlanMethod final : public training::Method {
+ public:
+  std::string_view name() const override { return "plan"; }
+  training::MicroBatchGradient backward(const training::MicroBatch& batch, double loss_scale) override {
+    const auto start = std::chrono::steady_clock::now();
+    auto result = batch.pass->backward(plan, loss_scale, /*want_stats=*/false, /*last_pass=*/true);
+    backward_seconds = seconds_since(start);
+    return {std::move(result.gradients), result.flops, 0};
+  }
+
+  sampling::SamplingPlan plan;
+  double backward_seconds = 0;  ///< of the last backward pass
+};
+
+void run(const Options& options) {
+  at::set_num_threads(options.threads);
+  at::globalContext().defaultGenerator(at::kCPU).set_current_seed(1);
+  RandomTexts task(options);
+  PlanMethod method;
+  training::Trainer trainer(options.train, task, method);
+  const auto sampled = plan_of(options);
+
+  const auto step = [&](bool exact) {
+    method.plan = exact ? sampling::SamplingPlan() : sampled;
+    const auto report = trainer.step();
+    return nlohmann::json{{"method", exact ? "exact" : "vcas"},
+                          {"seconds", report.seconds},
+                          {"forward", task.forward_seconds},
+                          {"backward", method.backward_seconds},
+                          {"flops", {{"exact", report.flops.exact}, {"performed", report.flops.performed}}}};
+  };
+  for (int64_t pair = 0; pair < 2 * options.warmup_pairs; ++pair) step(pair % 2 == 0);
+  const auto start = std::chrono::steady_clock::now();
+  for (int64_t pair = 0; pair < options.pairs || seconds_since(start) < options.seconds; ++pair) {
+    const bool exact_first = pair % 2 == 0;
+    std::cout << step(exact_first) << '\n';
+    std::cout << step(!exact_first) << std::endl;
+  }
+}
+
+}  // namespace
+
+int main(int count, char** values) {
+  CLI::App app("Training steps of a random BERT, exactly and under one plan, for benchmarks");
+  Options options;
+  options.train.max_steps = int64_t{1} << 40;
+  options.train.lr_scheduler_type = training::SchedulerType::constant;
+  add_flags(app, options);
+  CLI11_PARSE(app, count, values);
+  try {
+    run(options);
+  } catch (const std::exception& error) {
+    std::cerr << "plan_steps: " << error.what() << '\n';
+    return 1;
+  }
+  return 0;
+}
