@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+"""How many times faster a training step is than Hugging Face's on the same texts: exact and VCAS, float32 and bfloat16.
+
+All fine-tune the same BERT classifier on WordNet's glosses (or, with --uniform_length, on texts of random words that
+all have as many tokens, so that nothing is padded), step by step on the same examples, with dropout, AdamW, linear
+schedule and clipping. Ours pack the texts; they run --warmup_steps first, so that VCAS keeps what its budget asks for,
+and an adaptation that falls among the timed steps counts. Theirs is what transformers.Trainer does in a float32 step,
+without the Trainer's own overhead: DataCollatorWithPadding (dynamic padding to the batch's longest text), the default
+attention and fused AdamW. Texts are tokenised beforehand; collation is part of a step. The programs take turns, a
+segment of a few steps each, so that the machine's changes meet all of them.
+
+  cmake --preset release -D VCAS_BUILD_BENCHMARKS=ON && cmake --build build/release --target training_steps
+  .venv/bin/python benchmarks/end_to_end/against_hugging_face.py --output docs/benchmarks/against_hugging_face.md
+"""
+
+import argparse
+import contextlib
+import json
+import pathlib
+import random
+import tempfile
+import time
+
+import numpy
+import torch
+import transformers
+from training_steps import (
+    ROOT,
+    TrainingSteps,
+    bootstrap_interval,
+    command,
+    conditions,
+    packaged_model,
+    publish,
+    quartiles,
+    read_wordnet_nouns,
+)
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=pathlib.Path, help="Hugging Face folder (default: the package MiniLM-L6)")
+    parser.add_argument("--build_dir", type=pathlib.Path, default=ROOT / "build" / "release")
+    parser.add_argument("--runs", default="exact/float32,vcas/float32,exact/bfloat16,vcas/bfloat16",
+                        help="ours, method/precision (default: %(default)s)")
+    parser.add_argument("--uniform_length", type=int, help="texts of random words with so many tokens")
+    parser.add_argument("--warmup_steps", type=int, default=300, help="of ours, not timed (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=60, help="timed steps of each (default: %(default)s)")
+    parser.add_argument("--segment", type=int, default=5, help="steps in a turn (default: %(default)s)")
+    parser.add_argument("--batch", type=int, default=32, help="texts a step (default: %(default)s)")
+    parser.add_argument("--max_length", type=int, default=128, help="tokens of a text (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=2, help="(default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=42, help="of texts, order and dropout (default: %(default)s)")
+    parser.add_argument("--output", type=pathlib.Path, help="also write the report to this file")
+    return parser.parse_args()
+
+
+def uniform_texts(tokenizer, length, count, generator):
+    """(text, class) of `count` texts of `length` tokens with the special ones; the first word gives the class."""
+    words = sorted(word for word in tokenizer.get_vocab() if word.isascii() and word.isalpha() and word.islower())
+    texts = []
+    for _ in range(count):
+        chosen = [generator.randrange(len(words)) for _ in range(length - 2)]
+        texts.append((" ".join(words[i] for i in chosen), chosen[0] % 26))
+    return texts
+
+
+def choose_texts(model, arguments):
+    generator = random.Random(arguments.seed)
+    count = (arguments.warmup_steps + arguments.segment + arguments.steps) * arguments.batch
+    if arguments.uniform_length:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(model)
+        return uniform_texts(tokenizer, arguments.uniform_length, count, generator)
+    return generator.sample(read_wordnet_nouns(), count)
+
+
+class HuggingFaceSteps:
+    """transformers.Trainer's training step over features that were tokenised beforehand."""
+
+    def __init__(self, model, rows, arguments):
+        torch.set_num_threads(arguments.threads)
+        torch.manual_seed(arguments.seed)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(model)
+        classes = sorted({label for _, label in rows})
+        encoded = tokenizer([text for text, _ in rows], truncation=True, max_length=arguments.max_length)
+        self._features = [
+            {**{name: values[i] for name, values in encoded.items()}, "labels": classes.index(rows[i][1])}
+            for i in range(len(rows))
+        ]
+        self._collate = transformers.DataCollatorWithPadding(tokenizer)
+        self._model = transformers.AutoModelForSequenceClassification.from_pretrained(
+            model, num_labels=len(classes), dtype=torch.float32).train()
+        total_steps = len(rows) // arguments.batch
+        self._optimizer = torch.optim.AdamW(self._model.parameters(), lr=5e-5, weight_decay=0.0, fused=True)
+        self._schedule = transformers.get_scheduler("linear", self._optimizer, num_warmup_steps=total_steps // 10,
+                                                    num_training_steps=total_steps)
+
+    def step(self, examples):
+        """Seconds of a step on these examples."""
+        start = time.perf_counter()
+        batch = self._collate([self._features[i] for i in examples])
+        loss = self._model(**batch).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
+        self._optimizer.step()
+        self._schedule.step()
+        self._optimizer.zero_grad()
+        return time.perf_counter() - start
+
+    def lengths(self, examples):
+        return [len(self._features[i]["input_ids"]) for i in examples]
+
+
+def take_turns(ours, theirs, steps, segment):
+    """Seconds of the same steps of each of ours [n, runs] and of theirs [n]; mean and longest length [n, 2]."""
+    seconds, their_seconds, lengths = [], [], []
+    while len(seconds) < steps:
+        taken = [run.steps(min(segment, steps - len(seconds))) for run in ours]
+        for records in zip(*taken, strict=True):
+            examples = records[0]["examples"]
+            if any(record["examples"] != examples for record in records):
+                raise SystemExit("against_hugging_face: expected all runs to take the same examples")
+            seconds.append([record["seconds"] for record in records])
+            their_seconds.append(theirs.step(examples))
+            of_texts = theirs.lengths(examples)
+            lengths.append((numpy.mean(of_texts), max(of_texts)))
+    return numpy.array(seconds), numpy.array(their_seconds), numpy.array(lengths)
+
+
+def milliseconds(seconds):
+    low, median, high = 1e3 * quartiles(seconds)
+    return f"{median:.0f} ({low:.0f} – {high:.0f})"
+
+
+def times_faster(theirs, ours):
+    def ratio(units):
+        return units[:, 0].sum() / units[:, 1].sum()
+
+    units = numpy.column_stack([theirs, ours])
+    low, high = bootstrap_interval(ratio, units)
+    return f"{ratio(units):.2f} ({low:.2f} – {high:.2f})"
+
+
+def report(names, ours, theirs, lengths, arguments):
+    texts = "texts of random words" if arguments.uniform_length else "glosses of WordNet's nouns"
+    lines = "\n".join(f"| {name} | {milliseconds(seconds)} | {times_faster(theirs, seconds)} |"
+                      for name, seconds in zip(names, ours.T, strict=True))
+    return f"""# Training steps against Hugging Face
+
+    {command()}
+
+{conditions(arguments.threads, "Hugging Face in float32")}, transformers {transformers.__version__}. {len(theirs)} steps
+of {arguments.batch} {texts}, {lengths[:, 0].mean():.1f} tokens on average and {lengths[:, 1].mean():.1f} in the longest
+of a batch, after {arguments.warmup_steps} steps of ours; the programs take turns of {arguments.segment} steps on the
+same examples. The script says what a step is.
+
+| | ms a step, median (quartiles) | times faster than Hugging Face, of the total times (95 % interval) |
+|---|---|---|
+| Hugging Face, dynamic padding | {milliseconds(theirs)} | |
+{lines}
+"""
+
+
+def start(run, model, train_file, total_steps, arguments):
+    method, precision = run.split("/")
+    return TrainingSteps(arguments.build_dir, model_name_or_path=model, train_file=train_file, method=method,
+                         bf16="true" if precision == "bfloat16" else "false", max_seq_length=arguments.max_length,
+                         threads=arguments.threads, max_steps=total_steps, seed=arguments.seed,
+                         per_device_train_batch_size=arguments.batch)
+
+
+def main():
+    arguments = parse_arguments()
+    model = arguments.model or packaged_model()
+    rows = choose_texts(model, arguments)
+    names = arguments.runs.split(",")
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        train_file = pathlib.Path(folder) / "texts.jsonl"
+        train_file.write_text("".join(json.dumps({"sentence": text, "label": label}) + "\n" for text, label in rows))
+        theirs = HuggingFaceSteps(model, rows, arguments)
+        ours = [stack.enter_context(start(name, model, train_file, len(rows) // arguments.batch, arguments))
+                for name in names]
+        for run in ours:
+            run.steps(arguments.warmup_steps)
+        take_turns(ours, theirs, arguments.segment, arguments.segment)  # warm-up of theirs
+        seconds, their_seconds, lengths = take_turns(ours, theirs, arguments.steps, arguments.segment)
+    publish(report([name.replace("/", ", ") for name in names], seconds, their_seconds, lengths, arguments),
+            arguments.output)
+
+
+if __name__ == "__main__":
+    main()
