@@ -2,16 +2,17 @@
 """How much of the FLOPs that a sampling plan saves becomes time, over sizes of model and batch.
 
 Each cell of the grid is a BERT with random weights that takes training steps (forward, backward, clipping, AdamW) in
-turns, exactly and under one fixed plan, on the same batches in one process (plan_steps.cpp). A pair of steps is one
-unit; every figure is of the total times, with a 95 % percentile bootstrap interval over the units. Plans:
-  reached  ratios that the controller reached on MiniLM-L6 after an epoch of real texts, by block from the input on
-           (stretched over the blocks of a deeper model), one nu for all linears of a block;
-  light    everything at 0.95: what sampling costs where it saves next to nothing.
+turns, exactly and under one fixed plan, on the same batches of random tokens in one process (plan_steps.cpp). A pair
+of steps is one unit; ratios are of the total times, each with a 95 % percentile bootstrap interval over the units (a
+little too narrow where units are few). Plans:
+  reached  ratios that a prototype's controller reached after an epoch of SST-2, by block from the input on (stretched
+           over the blocks of a deeper model), one nu for all linears of a block;
+  light    everything at 0.95, rounded to whole samples and rows: what sampling costs where it saves next to nothing.
 Lengths: as many rows in every sample, or "ragged": those of the first glosses of wordnet-nouns. No adaptation runs, and
 time in it is not part of these figures (vcas_against_exact.md counts it).
 
-Cells that are in the results file already are not measured again. Those whose exact step is expected to take more than
---max_seconds (by its FLOPs) are left out, and the report names them.
+Cells that the results file holds for this program, plan and machine are not measured again. Those whose exact step is
+expected to take more than --max_seconds (by its FLOPs) are left out, and the report names them.
 
   cmake --preset release -D VCAS_BUILD_BENCHMARKS=ON && cmake --build build/release --target plan_steps
   .venv/bin/python benchmarks/end_to_end/plan_grid.py --output docs/benchmarks/plan_grid.md
@@ -19,6 +20,7 @@ Cells that are in the results file already are not measured again. Those whose e
 
 import argparse
 import dataclasses
+import hashlib
 import itertools
 import json
 import pathlib
@@ -116,11 +118,33 @@ def measure(cell, ragged, arguments):
     return units
 
 
-def measured(path):
-    if not path.exists():
-        return {}
-    lines = (json.loads(line) for line in path.read_text().splitlines())
-    return {line["cell"]: numpy.array(line["units"]) for line in lines}
+def fingerprint(cell, arguments):
+    """What a cell's figures hold for."""
+    program = (arguments.build_dir / "benchmarks" / "plan_steps").read_bytes()
+    library = (arguments.build_dir / "libvcas.so").read_bytes()
+    about = json.dumps([PLANS[cell.plan], arguments.seconds, conditions(cell.threads)])
+    return hashlib.sha256(program + library + about.encode()).hexdigest()
+
+
+def measured(cell, arguments):
+    """Units of a cell from the results file, or None."""
+    if not arguments.results.exists():
+        return None
+    for line in arguments.results.read_text().splitlines():
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:  # of a run that was killed
+            continue
+        if record["cell"] == cell.name() and record["fingerprint"] == fingerprint(cell, arguments):
+            return numpy.array(record["units"])
+    return None
+
+
+def remember(cell, units, arguments):
+    arguments.results.parent.mkdir(parents=True, exist_ok=True)
+    record = {"cell": cell.name(), "fingerprint": fingerprint(cell, arguments), "units": units}
+    with arguments.results.open("a") as file:
+        file.write(json.dumps(record) + "\n")
 
 
 # Columns of a cell's units.
@@ -151,7 +175,7 @@ def with_interval(statistic, units):
 def row(cell, units):
     exact_ms = 1e3 * numpy.median(units[:, EXACT_STEP])
     saved = reduction(units, EXACT_FLOPS, VCAS_FLOPS)
-    cells_of_row = [cell.model, cell.batch, cell.length, cell.precision, f"{exact_ms:.0f}", f"{saved:.1%}",
+    cells_of_row = [cell.model, cell.batch, cell.length, cell.precision, len(units), f"{exact_ms:.0f}", f"{saved:.1%}",
                     with_interval(step_ratio, units)]
     # Of next to no saving there is no meaningful share.
     shares = [with_interval(of_passes, units), with_interval(of_step, units)] if saved > 0.1 else ["", ""]
@@ -160,9 +184,10 @@ def row(cell, units):
 
 def table(plan, results):
     lines = [f"## Plan: {plan}", "",
-             "| model | batch | length | precision | exact step, ms | FLOPs saved | step time, VCAS / exact | "
+             "| model | batch | length | precision | pairs | exact step, ms (median) | FLOPs saved | "
+             "step time, VCAS / exact | "
              "time / FLOPs saved, forward and backward | time / FLOPs saved, whole step |",
-             "|---" * 9 + "|"]
+             "|---" * 10 + "|"]
     lines += [row(cell, units) for cell, units in results.items()]
     ratios = numpy.array([step_ratio(units) for units in results.values()])
     lines += ["", f"Geometric mean of VCAS / exact step time: {numpy.exp(numpy.log(ratios).mean()):.2f}."]
@@ -189,19 +214,16 @@ intervals are 95 %.
 def main():
     arguments = parse_arguments()
     ragged = gloss_lengths(RAGGED_BATCHES * max(int(batch) for batch in arguments.batches.split(",")))
-    known = measured(arguments.results)
     results, left_out = {}, []
     for cell in cells(arguments):
         if cell.expected_seconds(ragged) > arguments.max_seconds:
             left_out.append(cell)
             continue
-        if cell.name() not in known:
-            units = measure(cell, ragged, arguments)
-            arguments.results.parent.mkdir(parents=True, exist_ok=True)
-            with arguments.results.open("a") as file:
-                file.write(json.dumps({"cell": cell.name(), "units": units}) + "\n")
-            known[cell.name()] = numpy.array(units)
-        results[cell] = known[cell.name()]
+        units = measured(cell, arguments)
+        if units is None:
+            remember(cell, measure(cell, ragged, arguments), arguments)
+            units = measured(cell, arguments)
+        results[cell] = units
     publish(report(results, left_out, arguments), arguments.output)
 
 

@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "vcas/models/bert.h"
+#include "vcas/ops/encoder_layer.h"
 #include "vcas/training/options.h"
 #include "vcas/training/trainer.h"
 
@@ -46,7 +47,7 @@ struct Options {
   std::vector<double> row_keep_ratio = {0.5};
   int threads = 2;
   int64_t warmup_pairs = 2;
-  int64_t pairs = 7;
+  int64_t pairs = 10;
   double seconds = 20;
   training::TrainOptions train;
 };
@@ -237,7 +238,7 @@ class PlanMethod final : public training::Method {
 
 void run(const Options& options) {
   at::set_num_threads(options.threads);
-  at::globalContext().defaultGenerator(at::kCPU).set_current_seed(1);
+  at::manual_seed(1);
   RandomTexts task(options);
   PlanMethod method;
   training::Trainer trainer(options.train, task, method);

@@ -122,8 +122,7 @@ void add_flags(TrainCommand& command) {
       "linears of the blocks multiply in bfloat16 and sum in float32; weights and all else stay float32");
   flags.add("gradient_checkpointing", options.train.gradient_checkpointing,
             "blocks keep only their input, and the backward pass computes the samples that it keeps once "
-            "more: less "
-            "memory, same result");
+            "more: less memory, same result");
   add_threads_flag(flags, common);
   add_sampling_flags(flags, options.controller);
   add_loop_flags(flags, options.train);

@@ -33,7 +33,7 @@ at::Tensor EncoderLayerImpl::forward(const at::Tensor& x, const at::Tensor& offs
   auto layer = options_.layer;
   if (!recording.training()) layer.hidden_dropout = layer.attention_dropout = 0;
   layer.precision = recording.compute().precision;
-  layer.recompute = recording.compute().recompute;
+  layer.recompute = layer.recompute || recording.compute().recompute;
   const auto& record = recording.add(make_record(x, offsets, stream));
   count_flops(x, offsets, layer, recording);
   return ops::encoder_layer(x, offsets, parameters_, ops::make_rng_tensor(stream), record.plan, record.probes,

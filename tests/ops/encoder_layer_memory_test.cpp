@@ -68,13 +68,17 @@ TEST(EncoderLayerMemory, SamplingNeedsNoMoreThanExactTraining) {
   EXPECT_LE(sampled.peak, exact.peak);
 }
 
-TEST(EncoderLayerMemory, RecomputingNeedsAThirdOfTheSavedActivations) {
-  const double saved = Stack(/*recompute=*/false).run({}).saved;
+TEST(EncoderLayerMemory, RecomputingNeedsAQuarterOfSavingThem) {
+  const auto saving = Stack(/*recompute=*/false).run({});
   Stack stack(/*recompute=*/true);
-  const auto sampled = stack.run(half());
-  EXPECT_LE(sampled.saved, 0.1 * saved);
-  EXPECT_LE(sampled.peak, 0.35 * saved);
-  EXPECT_LE(stack.run({}).peak, 0.45 * saved);
+  const auto sampled = stack.run(half()), exact = stack.run({});
+  // Of 16 matrices [R, H] a block one is left: its input.
+  EXPECT_LE(sampled.saved, 0.07 * saving.saved);
+  EXPECT_LE(sampled.peak, 0.20 * saving.peak);
+  EXPECT_LE(exact.peak, 0.28 * saving.peak);
+  std::printf("saved %.3f, sampled peak %.3f, exact peak %.3f; saving's peak %.3f of its saved\n",
+              sampled.saved / saving.saved, sampled.peak / saving.peak, exact.peak / saving.peak,
+              saving.peak / saving.saved);
 }
 
 }  // namespace

@@ -3,7 +3,9 @@
 #include <ATen/Parallel.h>
 
 #include <array>
+#include <numeric>
 #include <tuple>
+#include <vector>
 
 #include "kernels_support.h"
 
@@ -141,6 +143,34 @@ TEST_P(MatmulBits, AreTheSameAgainAndWithOneThread) {
     at::set_num_threads(threads);
     EXPECT_TRUE(same_bits(first, second)) << sizes.m << " rows";
     EXPECT_TRUE(same_bits(first, single)) << sizes.m << " rows";
+  }
+}
+
+TEST_P(MatmulBits, OfARowDependOnNoOtherRow) {
+  const Precision precision = GetParam();
+  if (!brgemm_available(precision)) GTEST_SKIP() << "no brgemm of this precision on this machine";
+  constexpr int64_t kM = 577, kN = 100, kK = 300;
+  const at::Tensor a = normal({kM, kK}, 1), w = normal({kN, kK}, 2);
+  const auto products = [&](const std::vector<int64_t>& rows) {
+    const auto m = static_cast<int64_t>(rows.size());
+    at::Tensor y = at::empty({m, kN}), dx = at::zeros({m, kK});
+    Workspace workspace;
+    const float *pa = a.const_data_ptr<float>(), *pw = w.const_data_ptr<float>();
+    matmul_nt({pa, kK, rows.data()}, m, kN, kK, pw, nullptr, y.mutable_data_ptr<float>(), kN, workspace,
+              {precision});
+    // The first columns of the same rows as dZ.
+    matmul_nn({pa, kK, rows.data()}, m, kN, kK, pw, dx.mutable_data_ptr<float>(), kK, true, workspace,
+              {precision});
+    return at::cat({y, dx}, 1);
+  };
+  std::vector<int64_t> all(kM);
+  std::iota(all.begin(), all.end(), 0);
+  const at::Tensor whole = products(all);
+  for (const int64_t count : {1, 2, 63, 64, 65, 200}) {
+    std::vector<int64_t> some;
+    for (int64_t i = 0; i < count; ++i) some.push_back((i * 7 + 3) % kM);
+    const at::Tensor expected = whole.index_select(0, at::tensor(some));
+    EXPECT_TRUE(same_bits(products(some), expected)) << count << " rows";
   }
 }
 

@@ -96,7 +96,6 @@ TEST(MemoryPool, BlockThatNobodyWantsGoesBack) {
   EXPECT_EQ(pool.statistics().bytes_held, kMiB);
 }
 
-/// Random sizes and lifetimes: every block keeps what was written to it, and the bound of the header holds.
 TEST(MemoryPool, CountsThePeakAnew) {
   MemoryPool pool;
   void* kept = pool.allocate(1 << 20);
@@ -110,6 +109,7 @@ TEST(MemoryPool, CountsThePeakAnew) {
   pool.release(kept);
 }
 
+/// Random sizes and lifetimes: every block keeps what was written to it, and the bound of the header holds.
 TEST(MemoryPool, HoldsItsBoundAndKeepsBlocksApart) {
   MemoryPool pool;
   std::mt19937 random(5);

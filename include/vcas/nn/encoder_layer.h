@@ -14,7 +14,8 @@ namespace vcas::nn {
 struct EncoderLayerOptions {
   int64_t hidden_size = 768;
   int64_t intermediate_size = 3072;
-  /// Dropout probabilities are those of training.
+  /// Dropout probabilities are those of training; the precision is the recording's, and a block recomputes
+  /// when either says so.
   ops::EncoderLayerOptions layer;
 };
 

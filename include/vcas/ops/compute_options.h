@@ -4,10 +4,11 @@
 
 namespace vcas::ops {
 
-/// How the blocks of a model compute; what they compute stays the same.
+/// How the blocks of a model compute.
 struct ComputeOptions {
   Precision precision = Precision::float32;  ///< of the blocks' linears
-  /// Blocks keep only their input; a backward pass computes the samples that it keeps once more.
+  /// Blocks keep only their input; a backward pass computes the samples that it keeps once more. The result
+  /// is the same (EncoderLayerOptions::recompute).
   bool recompute = false;
 };
 

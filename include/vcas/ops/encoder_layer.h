@@ -31,7 +31,8 @@ struct EncoderLayerOptions {
   Implementation implementation = Implementation::automatic;
   Precision precision = Precision::float32;  ///< of the linears; attention's own products are float32
   /// Only x is kept for the backward pass, which runs the forward again on the samples that it keeps: less
-  /// memory, the same result. The plain implementation always does.
+  /// memory, the same result (the same bits where brgemm runs the products). The plain implementation always
+  /// does.
   bool recompute = false;
 };
 
@@ -80,7 +81,9 @@ at::Tensor encoder_layer(const at::Tensor& x, const at::Tensor& offsets,
 enum class EncoderLayerBackward {
   from_saved,  ///< attention's scores once more
   recomputed,  ///< the forward of the kept samples, and attention's scores once more
-  plain        ///< the forward of the kept samples, by operations that keep everything
+  /// The same without the output linear, which only the output of a pre-norm block needs.
+  recomputed_but_output,
+  plain  ///< the forward of the kept samples, by operations that save everything
 };
 EncoderLayerBackward encoder_layer_backward_kind(const at::Tensor& x, const EncoderLayerOptions& options);
 

@@ -75,10 +75,15 @@ struct EncoderLayerSaved {
   at::Tensor output;
   std::vector<at::Tensor> saved;
 };
+enum class ForwardPurpose {
+  output,   ///< nothing is saved
+  both,     ///< what the backward pass reads is saved
+  backward  ///< once more, for the backward pass alone: with pre_norm there is no output
+};
 class KeptRows;
 /// @param source what of a larger batch the arguments hold, in this order: dropout is keyed by the rows
 /// there. Null: they hold a whole batch.
-EncoderLayerSaved encoder_layer_forward_cpu(const EncoderLayerArguments& arguments,
+EncoderLayerSaved encoder_layer_forward_cpu(const EncoderLayerArguments& arguments, ForwardPurpose purpose,
                                             const KeptRows* source = nullptr);
 /// @param saved empty with EncoderLayerOptions::recompute.
 EncoderLayerGradients encoder_layer_backward_cpu(const at::Tensor& gradient,

@@ -37,23 +37,19 @@ struct CompactGradient {
 /// A forward pass as the backward pass reads it: over the whole batch, or again over the kept samples alone.
 struct ForwardToRead {
   const EncoderLayerArguments& arguments;
-  const std::vector<at::Tensor>& saved;
-  const KeptRows& kept;      ///< the kept samples among those of this forward pass
-  const KeptRows* source{};  ///< as of encoder_layer_forward_cpu
+  const KeptRows& kept;    ///< the kept samples among those of this forward pass
+  const KeptRows* source;  ///< as of encoder_layer_forward_cpu
 };
 
 /// The backward pass of a block as a sequence of kernels on the rows of the kept samples. Saved activations
 /// are read in place through the kept rows; everything else is compact.
 class CpuBackward {
  public:
+  /// @param saved of the forward pass; each is let go when it has been read for the last time.
   /// @param kept the kept samples among those of the whole batch.
-  CpuBackward(const EncoderLayerArguments& arguments, const ForwardToRead& forward,
+  CpuBackward(const EncoderLayerArguments& arguments, const ForwardToRead& forward, SavedActivations saved,
               const EncoderLayerRequest& request, const KeptRows& kept)
-      : a_(arguments),
-        forward_(forward),
-        s_(SavedActivations::from_list(forward.saved)),
-        request_(request),
-        kept_(kept) {
+      : a_(arguments), forward_(forward), s_(std::move(saved)), request_(request), kept_(kept) {
     result_.parameters.resize(kEncoderParameters);
     if (request.row_scores)
       result_.stats.row_scores = kernels::pooled_zeros({kEncoderLinears, a_.rows()}, at::kDouble);
@@ -100,9 +96,12 @@ class CpuBackward {
   at::Tensor feed_forward_post_norm(const RowView& arriving) {
     const auto output_sum = layer_norm(arriving, s_.output_sum, forward_.kept.query_rows(),
                                        s_.output_norm_mean, s_.output_norm_rstd, kOutputNormWeight, {});
+    s_.output_sum.reset();
     feed_forward(rows_of(output_sum), output_sum, /*accumulate=*/true);
-    return layer_norm(rows_of(output_sum), s_.attention_sum, forward_.kept.query_rows(),
-                      s_.attention_norm_mean, s_.attention_norm_rstd, kAttentionNormWeight, {});
+    auto hidden = layer_norm(rows_of(output_sum), s_.attention_sum, forward_.kept.query_rows(),
+                             s_.attention_norm_mean, s_.attention_norm_rstd, kAttentionNormWeight, {});
+    s_.attention_sum.reset();
+    return hidden;
   }
 
   /// The same, pre-norm: both linears, LayerNorm, and the residual around them.
@@ -114,21 +113,26 @@ class CpuBackward {
     kernels::dropout_forward(copy, kept_.query_count(), a_.hidden(), *workspace_);
     auto normed = compact(kept_.query_count(), a_.hidden());
     feed_forward(rows_of(residual), normed, /*accumulate=*/false);
-    return layer_norm(rows_of(normed), s_.attention_sum, forward_.kept.query_rows(), s_.output_norm_mean,
-                      s_.output_norm_rstd, kOutputNormWeight, residual);
+    auto hidden = layer_norm(rows_of(normed), s_.attention_sum, forward_.kept.query_rows(),
+                             s_.output_norm_mean, s_.output_norm_rstd, kOutputNormWeight, residual);
+    s_.attention_sum.reset();
+    return hidden;
   }
 
   /// From the gradient of the feed-forward part's output to that of its input, written or added to `input`.
   void feed_forward(const RowView& arriving, const at::Tensor& input, bool accumulate) {
     const auto fed = through_dropout(arriving, Site::feed_forward_dropout, kOutputBias);
     weight_gradient(EncoderLinear::output, fed, s_.activated, forward_.kept.query_rows(), s_.activated_norm);
+    s_.activated.reset();
     CompactGradient activated{compact(kept_.query_count(), a_.intermediate()), kept_.query_norms()};
     kernels::matmul_nn(fed.view(), kept_.query_count(), a_.hidden(), a_.intermediate(),
                        parameter(kOutputWeight), activated.data(), a_.intermediate(), false, *workspace_,
                        gemm());
     gelu(activated);
+    s_.intermediate.reset();
     weight_gradient(EncoderLinear::intermediate, activated, s_.feed_forward_input, forward_.kept.query_rows(),
                     s_.feed_forward_input_norm);
+    s_.feed_forward_input.reset();
     kernels::matmul_nn(activated.view(), kept_.query_count(), a_.intermediate(), a_.hidden(),
                        parameter(kIntermediateWeight), input.mutable_data_ptr<float>(), a_.hidden(),
                        accumulate, *workspace_, gemm());
@@ -186,6 +190,7 @@ class CpuBackward {
                          {compact(kept_.count(), a_.hidden()), kept_.norms()},
                          {compact(kept_.count(), a_.hidden()), kept_.norms()}};
     run_attention_kernel(context, g);
+    for (at::Tensor* read : {&s_.query, &s_.key, &s_.value, &s_.context}) read->reset();
     finish_projection(EncoderLinear::query, g.query, kQueryBias);
     finish_projection(EncoderLinear::key, g.key, kKeyBias);
     finish_projection(EncoderLinear::value, g.value, kValueBias);
@@ -299,7 +304,7 @@ class CpuBackward {
 
   const EncoderLayerArguments& a_;
   const ForwardToRead forward_;
-  const SavedActivations s_;
+  SavedActivations s_;
   const EncoderLayerRequest& request_;
   const KeptRows& kept_;
   EncoderLayerGradients result_;
@@ -333,10 +338,10 @@ EncoderLayerGradients nothing_kept(const EncoderLayerArguments& a, const Encoder
 EncoderLayerGradients backward_recomputed(const at::Tensor& gradient, const EncoderLayerArguments& arguments,
                                           const EncoderLayerRequest& request, const KeptRows& kept) {
   const auto batch = batch_of_samples(kept, arguments);
-  const KeptRows everything(at::empty({batch.samples()}, at::kDouble), {}, batch.offsets,
-                            arguments.options.first_row_only);
-  const auto forward = encoder_layer_forward_cpu(batch, &kept);
-  return CpuBackward(arguments, {batch, forward.saved, everything, &kept}, request, kept).run(gradient);
+  const KeptRows all(batch.offsets, arguments.options.first_row_only);
+  auto saved =
+      SavedActivations::from_list(encoder_layer_forward_cpu(batch, ForwardPurpose::backward, &kept).saved);
+  return CpuBackward(arguments, {batch, all, &kept}, std::move(saved), request, kept).run(gradient);
 }
 
 EncoderLayerGradients backward_kept(const at::Tensor& gradient, const EncoderLayerArguments& arguments,
@@ -344,7 +349,8 @@ EncoderLayerGradients backward_kept(const at::Tensor& gradient, const EncoderLay
                                     const KeptRows& kept) {
   if (kept.samples().empty()) return nothing_kept(arguments, request);
   if (arguments.options.recompute) return backward_recomputed(gradient, arguments, request, kept);
-  return CpuBackward(arguments, {arguments, saved, kept, nullptr}, request, kept).run(gradient);
+  return CpuBackward(arguments, {arguments, kept, nullptr}, SavedActivations::from_list(saved), request, kept)
+      .run(gradient);
 }
 
 }  // namespace
@@ -354,7 +360,9 @@ EncoderLayerGradients encoder_layer_backward_cpu(const at::Tensor& gradient,
                                                  const std::vector<at::Tensor>& saved,
                                                  const EncoderLayerRequest& request) {
   const auto norms = norms_of_samples(gradient, arguments);
-  const KeptRows kept(norms, request.plan, arguments.offsets, arguments.options.first_row_only);
+  const bool first = arguments.options.first_row_only;
+  const auto kept = request.plan.sampled ? KeptRows(norms, request.plan, arguments.offsets, first)
+                                         : KeptRows(arguments.offsets, first);
   auto result = backward_kept(gradient, arguments, saved, request, kept);
   result.stats.sample_norms = norms;
   return result;

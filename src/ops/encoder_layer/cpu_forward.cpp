@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <functional>
+#include <initializer_list>
 
 #include "arguments.h"
 #include "kernel_arguments.h"
@@ -20,8 +22,8 @@ using sampling::Site;
 /// The forward pass of a block as a sequence of kernels; each method is one of them.
 class CpuForward {
  public:
-  CpuForward(const EncoderLayerArguments& arguments, const KeptRows* source)
-      : a_(arguments), source_(source) {}
+  CpuForward(const EncoderLayerArguments& arguments, ForwardPurpose purpose, const KeptRows* source)
+      : a_(arguments), purpose_(purpose), source_(source) {}
 
   EncoderLayerSaved run() {
     const bool pre_norm = a_.options.pre_norm;
@@ -30,16 +32,28 @@ class CpuForward {
     saved_.key = linear(saved_.attention_input, nullptr, a_.rows(), kKeyWeight);
     saved_.value = linear(saved_.attention_input, nullptr, a_.rows(), kValueWeight);
     attention();
-    const auto attended = linear(saved_.context, nullptr, a_.output_rows(), kAttentionOutputWeight);
-    close_attention(attended);
+    let_go({saved_.attention_input, saved_.query, saved_.key, saved_.value});
+    close_attention(linear(saved_.context, nullptr, a_.output_rows(), kAttentionOutputWeight));
+    let_go({saved_.context});
+    if (!pre_norm) let_go({saved_.attention_sum});
     saved_.intermediate = linear(saved_.feed_forward_input, nullptr, a_.output_rows(), kIntermediateWeight);
     activate();
+    let_go({saved_.intermediate});
+    if (pre_norm && purpose_ == ForwardPurpose::backward) return {{}, saved_.list()};
     const auto fed = linear(saved_.activated, nullptr, a_.output_rows(), kOutputWeight);
+    let_go({saved_.activated});
     auto output = pre_norm ? add_feed_forward(fed) : close_feed_forward(fed);
+    if (purpose_ == ForwardPurpose::output) return {std::move(output), {}};
     return {std::move(output), saved_.list()};
   }
 
  private:
+  /// What no later kernel of this pass reads, and no backward pass.
+  void let_go(std::initializer_list<std::reference_wrapper<at::Tensor>> tensors) const {
+    if (purpose_ != ForwardPurpose::output) return;
+    for (at::Tensor& tensor : tensors) tensor.reset();
+  }
+
   /// Row of the batch behind each query row; null: the same.
   const int64_t* query_index() const {
     return a_.options.first_row_only ? a_.offsets.const_data_ptr<int64_t>() : nullptr;
@@ -155,6 +169,7 @@ class CpuForward {
   }
 
   const EncoderLayerArguments& a_;
+  ForwardPurpose purpose_;
   const KeptRows* source_;
   SavedActivations saved_;
   const kernels::WorkspaceLease workspace_ = kernels::lease_workspace();
@@ -169,11 +184,13 @@ bool encoder_layer_has_kernels(const EncoderLayerArguments& arguments) {
 
 EncoderLayerBackward encoder_layer_backward_kind(const at::Tensor& x, const EncoderLayerOptions& options) {
   if (!encoder_layer_has_kernels({x, {}, {}, {}, options})) return EncoderLayerBackward::plain;
-  return options.recompute ? EncoderLayerBackward::recomputed : EncoderLayerBackward::from_saved;
+  if (!options.recompute) return EncoderLayerBackward::from_saved;
+  return options.pre_norm ? EncoderLayerBackward::recomputed_but_output : EncoderLayerBackward::recomputed;
 }
 
-EncoderLayerSaved encoder_layer_forward_cpu(const EncoderLayerArguments& arguments, const KeptRows* source) {
-  return CpuForward(arguments, source).run();
+EncoderLayerSaved encoder_layer_forward_cpu(const EncoderLayerArguments& arguments, ForwardPurpose purpose,
+                                            const KeptRows* source) {
+  return CpuForward(arguments, purpose, source).run();
 }
 
 }  // namespace vcas::ops

@@ -70,11 +70,9 @@ void check(const EncoderLayerArguments& a) {
               offsets[a.samples()]);
 }
 
-EncoderLayerSaved run_forward(const EncoderLayerArguments& arguments) {
+EncoderLayerSaved run_forward(const EncoderLayerArguments& arguments, ForwardPurpose purpose) {
   if (!encoder_layer_has_kernels(arguments)) return {encoder_layer_forward_plain(arguments), {}};
-  auto result = encoder_layer_forward_cpu(arguments);
-  if (arguments.options.recompute) result.saved.clear();
-  return result;
+  return encoder_layer_forward_cpu(arguments, purpose);
 }
 
 EncoderLayerGradients run_backward(const at::Tensor& gradient, const EncoderLayerArguments& arguments,
@@ -140,7 +138,8 @@ class EncoderLayer : public torch::autograd::Function<EncoderLayer> {
     at::AutoDispatchBelowADInplaceOrView guard;
     (void)x;
     (void)parameters;
-    auto result = run_forward(arguments);
+    const bool recompute = arguments.options.recompute;
+    auto result = run_forward(arguments, recompute ? ForwardPurpose::output : ForwardPurpose::both);
     save(context, arguments, plan,
          presence_bits(
              {plan.has_value(), sample_norms.has_value(), row_scores.has_value(), flops.has_value()}),
@@ -201,7 +200,7 @@ at::Tensor encoder_layer_forward(const at::Tensor& x, const at::Tensor& offsets,
                               plain,     bf16,           recompute};
   const EncoderLayerArguments arguments{x, offsets, parameters.vec(), rng, options.unpack()};
   check(arguments);
-  return run_forward(arguments).output;
+  return run_forward(arguments, ForwardPurpose::output).output;
 }
 
 at::Tensor encoder_layer_meta(const at::Tensor& x, const at::Tensor& offsets, at::TensorList,

@@ -55,6 +55,8 @@ double encoder_layer_backward_flops(const EncoderLayerWork& kept, const std::vec
     flops += 2.0 * (shapes[i].rows + weight_rows[i]) * shapes[i].weights;
   if (kind != EncoderLayerBackward::from_saved)
     flops += encoder_layer_forward_flops(kept, hidden, intermediate);
+  if (kind == EncoderLayerBackward::recomputed_but_output)
+    flops -= 2.0 * shapes.back().rows * shapes.back().weights;
   return flops;
 }
 

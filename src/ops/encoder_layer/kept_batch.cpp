@@ -12,6 +12,7 @@
 namespace vcas::ops {
 
 EncoderLayerArguments batch_of_samples(const KeptRows& kept, const EncoderLayerArguments& arguments) {
+  if (kept.is_everything()) return arguments;
   auto batch = arguments;
   batch.x = kernels::pooled_empty({kept.count(), arguments.hidden()}, at::kFloat);
   kernels::DropoutForward gather;

@@ -9,7 +9,7 @@
 
 namespace vcas::ops {
 
-/// The kept samples as a batch of their own: their rows of x, and their offsets.
+/// The kept samples as a batch of their own: their rows of x (x itself when all are kept), and their offsets.
 EncoderLayerArguments batch_of_samples(const KeptRows& kept, const EncoderLayerArguments& arguments);
 
 /// The kept rows back in the batch, zero between them. @param compact [kept.count(), H] float32.

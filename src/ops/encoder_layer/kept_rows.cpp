@@ -7,23 +7,22 @@
 
 namespace vcas::ops {
 
+KeptRows::KeptRows(const at::Tensor& offsets, bool first_row_only) : first_row_only_(first_row_only) {
+  samples_.resize(static_cast<size_t>(offsets.numel()) - 1);
+  std::iota(samples_.begin(), samples_.end(), 0);
+  add_rows(offsets.const_data_ptr<int64_t>(), {});
+}
+
 KeptRows::KeptRows(const at::Tensor& norms, const sampling::BlockPlan& plan, const at::Tensor& offsets,
                    bool first_row_only)
     : first_row_only_(first_row_only) {
-  std::vector<double> scales;
-  if (plan.sampled) {
-    auto stream = plan.stream;
-    stream.site = sampling::Site::sample_activation;
-    const std::span<const double> weights(norms.const_data_ptr<double>(), norms.numel());
-    auto draw = sampling::draw(weights, plan.sample_count, plan.draw_method, stream);
-    samples_ = std::move(draw.indices);
-    scales = std::move(draw.scales);
-  } else {
-    samples_.resize(norms.numel());
-    std::iota(samples_.begin(), samples_.end(), 0);
-  }
+  auto stream = plan.stream;
+  stream.site = sampling::Site::sample_activation;
+  const std::span<const double> weights(norms.const_data_ptr<double>(), norms.numel());
+  auto draw = sampling::draw(weights, plan.sample_count, plan.draw_method, stream);
+  samples_ = std::move(draw.indices);
   everything_ = static_cast<int64_t>(samples_.size()) == norms.numel();
-  add_rows(offsets.const_data_ptr<int64_t>(), scales);
+  add_rows(offsets.const_data_ptr<int64_t>(), draw.scales);
 }
 
 void KeptRows::add_rows(const int64_t* offsets, const std::vector<double>& scales) {

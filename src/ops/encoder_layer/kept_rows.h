@@ -13,7 +13,10 @@ namespace vcas::ops {
 /// The samples that SampleA keeps and their rows, as host lists for the CPU kernels: no unused slots.
 class KeptRows {
  public:
-  /// @param norms [N] float64 CPU, of the gradient that arrives.
+  /// All samples.
+  KeptRows(const at::Tensor& offsets, bool first_row_only);
+  /// Those that a plan's draw keeps.
+  /// @param norms [N] float64 CPU, of the gradient that arrives. @param plan sampled.
   KeptRows(const at::Tensor& norms, const sampling::BlockPlan& plan, const at::Tensor& offsets,
            bool first_row_only);
 
@@ -46,7 +49,7 @@ class KeptRows {
   void add_rows(const int64_t* offsets, const std::vector<double>& scales);
 
   bool first_row_only_;
-  bool everything_;
+  bool everything_ = true;
   std::vector<int64_t> samples_, rows_, first_rows_, compact_begin_;
   std::vector<float> query_scale_;
   EncoderLayerWork work_;

@@ -10,8 +10,8 @@ namespace vcas::ops::kernels {
 
 /// Matrix products of float32 matrices over at::native::cpublas::brgemm. Rows of the left operand are read in
 /// place through a RowView. Every element is summed by one thread in an order that depends on the sizes only,
-/// so equal inputs give equal bits with any number of threads. All sizes are at least 1 unless said
-/// otherwise.
+/// so equal inputs give equal bits with any number of threads. Over brgemm a row of matmul_nt or matmul_nn
+/// has the same bits whichever rows are beside it. All sizes are at least 1 unless said otherwise.
 
 enum class GemmBackend {
   automatic,  ///< brgemm where it works, else aten
