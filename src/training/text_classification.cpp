@@ -95,9 +95,13 @@ RunOptions run_options_of(const TextTrainingOptions& options, const data::Tokeni
   return run_options;
 }
 
+/// Said once a run: results are right either way.
 void warn_of_slow(ops::Precision precision) {
-  if (ops::is_fast(precision)) return;
-  warn("bf16: this processor has no bfloat16 instructions; products are right, but slower than in float32");
+  if (!ops::is_fast(ops::Precision::float32)) {
+    warn("no AVX-512 on this processor, or ONEDNN_MAX_CPU_ISA hides it: results are right, but take longer");
+  } else if (!ops::is_fast(precision)) {
+    warn("bf16: this processor has no bfloat16 instructions; products are right, but slower than in float32");
+  }
 }
 
 /// The checkpoint to go on from, if any.

@@ -18,9 +18,10 @@ CLASS_WORDS = {
 }
 
 
-def run_vcas(*arguments, cwd=None, timeout=240):
+def run_vcas(*arguments, cwd=None, timeout=240, environment=None):
     command = [str(BINARY), *[str(argument) for argument in arguments]]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=timeout)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=timeout,
+                          env={**os.environ, **(environment or {})})  # fmt: skip
 
 
 def write_texts(path, count, seed=0):

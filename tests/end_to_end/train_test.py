@@ -176,6 +176,19 @@ def test_gradient_checkpointing_gives_the_same_bits_for_more_work(vcas, train_ar
     assert recomputed["performed"] > saved["performed"]
 
 
+@pytest.mark.parametrize("flags", [[], ["--bf16"]])
+def test_an_older_instruction_set_gives_the_same_results_and_one_warning(vcas, train_arguments, tmp_path, flags):
+    older = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
+    arguments = [*train_arguments("vcas"), *flags]
+    usual = vcas(*arguments, "--output_dir", tmp_path / "usual")
+    capped = vcas(*arguments, "--output_dir", tmp_path / "capped", environment=older)
+    for result in (usual, capped):
+        assert result.returncode == 0, result.stderr
+    assert capped.stderr.count("AVX-512") == 1
+    loss, expected = (json.loads(result.stdout)["train_loss"] for result in (capped, usual))
+    assert loss == pytest.approx(expected, rel=0.02)
+
+
 def test_a_float32_run_does_not_go_on_from_a_bf16_checkpoint(vcas, train_arguments, tmp_path):
     arguments = train_arguments(max_steps=4, save_strategy="steps", save_steps=2)
     assert vcas(*arguments, "--bf16", "--output_dir", tmp_path / "run").returncode == 0

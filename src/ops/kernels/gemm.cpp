@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <string_view>
 
 #include "ops/kernels/gemm_detail.h"
 #include "ops/kernels/gemm_operands.h"
@@ -101,13 +103,36 @@ void matmul_tn(const RowView& dz, const RowView& x, int64_t rows, int64_t n, int
 
 namespace vcas::ops {
 
-bool is_fast(Precision precision) {
-  if (precision == Precision::float32) return true;
+namespace {
+
+/// Whether the environment caps oneDNN below the instructions that a precision is fast with.
+bool capped_below(Precision precision) {
+  // In oneDNN's order; the caps that it may add later are higher.
+  static constexpr std::array<std::string_view, 7> kLower = {
+      "SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI"};
+  constexpr size_t kBelowAvx512 = 5;
+  const char* cap = std::getenv("ONEDNN_MAX_CPU_ISA");
+  if (cap == nullptr) cap = std::getenv("DNNL_MAX_CPU_ISA");
+  if (cap == nullptr) return false;
+  const auto* const end = precision == Precision::bfloat16 ? kLower.end() : kLower.begin() + kBelowAvx512;
+  return std::find(kLower.begin(), end, std::string_view(cap)) != end;
+}
+
+bool has_instructions(Precision precision) {
 #ifdef __x86_64__
-  // oneDNN's micro-kernel emulates the instructions on AVX-512 processors that lack them.
-  if (!__builtin_cpu_supports("avx512bf16")) return false;
+  // oneDNN's micro-kernel emulates bfloat16 on AVX-512 processors that lack it.
+  return precision == Precision::bfloat16 ? __builtin_cpu_supports("avx512bf16")
+                                          : __builtin_cpu_supports("avx512bw");
+#else
+  (void)precision;
+  return true;
 #endif
-  return kernels::brgemm_available(precision);
+}
+
+}  // namespace
+
+bool is_fast(Precision precision) {
+  return has_instructions(precision) && !capped_below(precision) && kernels::brgemm_available(precision);
 }
 
 }  // namespace vcas::ops
