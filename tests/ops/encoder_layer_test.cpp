@@ -22,10 +22,8 @@ struct Variant {
   EncoderLayerOptions options;
 };
 
-// GoogleTest looks for this name.
-void PrintTo(const Variant& variant, std::ostream* out) {
-  *out << variant.name;
-}  // NOLINT(readability-identifier-naming)
+// GoogleTest looks for this name. NOLINTNEXTLINE(readability-identifier-naming)
+void PrintTo(const Variant& variant, std::ostream* out) { *out << variant.name; }
 
 EncoderLayerOptions options(bool pre_norm, bool causal, bool tanh_gelu, bool first_row_only, double dropout) {
   EncoderLayerOptions o;
