@@ -215,6 +215,7 @@ inline ModelGradient exact_gradient(const Model& model) {
   const size_t leaf_count = wanted.size();
   for (const auto& block : model.blocks) {
     std::vector<at::Tensor> row_weights;
+    row_weights.reserve(kEncoderLinears);
     for (const size_t index : kWeightOf)
       row_weights.push_back(block.parameters[index].unsqueeze(0).repeat({model.rows(), 1, 1}));
     wanted.insert(wanted.end(), row_weights.begin(), row_weights.end());
@@ -235,6 +236,7 @@ inline ModelGradient exact_gradient(const Model& model) {
   double square = 0;
   for (size_t t = 0; t + 1 < wanted.size(); ++t) {
     std::vector<at::Tensor> of_samples;
+    of_samples.reserve(parts.size());
     for (const auto& part : parts) of_samples.push_back(part[t].reshape(-1));
     auto by_sample = at::stack(of_samples);
     if (t < leaf_count) {

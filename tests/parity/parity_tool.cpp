@@ -29,8 +29,10 @@
 
 namespace {
 
-using namespace vcas;
+namespace data = vcas::data;
 namespace fs = std::filesystem;
+namespace models = vcas::models;
+namespace training = vcas::training;
 
 constexpr int64_t kMaxLength = 128;
 constexpr int64_t kEvaluationBatch = 32;

@@ -29,7 +29,7 @@ at::Tensor doubles(const std::vector<double>& values) { return at::tensor(values
 Draw checked_draw(const std::vector<double>& weights, int64_t count, DrawMethod method,
                   const StreamKey& stream) {
   const HostDraw host = draw(weights, count, method, stream);
-  const Draw cpu = draw(doubles(weights), count, method, stream);
+  Draw cpu = draw(doubles(weights), count, method, stream);
   const Draw generic = draw_generic(doubles(weights), count, method, stream);
   EXPECT_TRUE(cpu.indices.equal(generic.indices)) << cpu.indices << generic.indices;
   EXPECT_TRUE(at::allclose(cpu.scales, generic.scales, 1e-12, 0, /*equal_nan=*/true));
