@@ -8,6 +8,7 @@
 #include <limits>
 #include <string>
 
+#include "support/temporary_folder.h"
 #include "vcas/formats/error.h"
 
 namespace vcas::training {
@@ -17,12 +18,6 @@ namespace fs = std::filesystem;
 
 class CheckpointTest : public ::testing::Test {
  protected:
-  CheckpointTest() {
-    std::string pattern = (fs::temp_directory_path() / "vcas_checkpoint_XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
-  }
-  ~CheckpointTest() override { fs::remove_all(folder_); }
-
   fs::path save(int64_t step, std::optional<int64_t> limit = std::nullopt) const {
     const Checkpoint checkpoint{
         {{"step", step}, {"third", 1.0 / 3}},
@@ -36,7 +31,8 @@ class CheckpointTest : public ::testing::Test {
         limit);
   }
 
-  fs::path folder_;
+  TemporaryFolder temporary_;
+  fs::path folder_ = temporary_.path();
 };
 
 TEST_F(CheckpointTest, ComesBackBitForBit) {

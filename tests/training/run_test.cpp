@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "support/temporary_folder.h"
 #include "training/fake_task.h"
 #include "vcas/formats/error.h"
 #include "vcas/formats/file.h"
@@ -25,12 +26,6 @@ using testing::FakeRun;
 
 class RunTest : public ::testing::Test {
  protected:
-  RunTest() {
-    std::string pattern = (fs::temp_directory_path() / "vcas_run_XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
-  }
-  ~RunTest() override { fs::remove_all(folder_); }
-
   static TrainOptions options_of(int64_t max_steps) {
     TrainOptions options;
     options.max_steps = max_steps;
@@ -70,7 +65,8 @@ class RunTest : public ::testing::Test {
     return result;
   }
 
-  fs::path folder_;
+  TemporaryFolder temporary_;
+  fs::path folder_ = temporary_.path();
 };
 
 TEST_F(RunTest, LeavesModelMetricsEventsCheckpointsAndSummary) {
