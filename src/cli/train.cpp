@@ -125,6 +125,12 @@ void add_flags(TrainCommand& command) {
             "more: less memory, same result");
   add_threads_flag(flags, common);
   add_sampling_flags(flags, options.controller);
+  flags.add("benefit_gate", options.benefit_gate,
+            "run exactly what costs more to sample than it saves, by the cost table");
+  flags.add(
+      "cost_table", options.cost_table,
+      "costs of this machine, as vcas calibrate writes them; without it, those that come with vcas, for the "
+      "shapes that they hold");
   add_loop_flags(flags, options.train);
   add_optimizer_flags(flags, options.train);
   add_reporting_flags(flags, options.train);

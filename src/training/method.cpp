@@ -53,17 +53,31 @@ MicroBatchGradient ExactMethod::backward(const MicroBatch& batch, double loss_sc
 
 VcasMethod::VcasMethod(const control::ControllerOptions& options,
                        const std::vector<models::NamedParameter>& parameters,
-                       const std::vector<std::vector<models::SampledLinear>>& linears, uint64_t seed)
+                       const std::vector<std::vector<models::SampledLinear>>& linears, uint64_t seed,
+                       const std::optional<control::EncoderLayerCost>& cost)
     : layout_(sampling_layout(parameters, linears)),
       controlled_(controlled_parameters(parameters)),
       controller_(options, layout_, seed),
       // Policy solve replays the draws on the norms of the exact pass instead.
-      wants_probe_stats_(options.policy == control::Policy::paper) {}
+      wants_probe_stats_(options.policy == control::Policy::paper) {
+  set_cost(cost);
+}
+
+void VcasMethod::set_cost(const std::optional<control::EncoderLayerCost>& cost) {
+  gate_.reset();
+  if (cost) gate_.emplace(*cost, layout_);
+}
+
+std::optional<control::EncoderLayerCost> VcasMethod::cost() const {
+  if (!gate_) return std::nullopt;
+  return gate_->cost();
+}
 
 MicroBatchGradient VcasMethod::backward(const MicroBatch& batch, double loss_scale) {
   if (controller_.adapts(batch.number, batch.full_size)) return adapt(batch, loss_scale);
-  auto result =
-      batch.pass->backward(controller_.plan(), loss_scale, /*want_stats=*/false, /*last_pass=*/true);
+  auto plan = controller_.plan();
+  if (gate_) plan = gate_->apply(std::move(plan), batch.offsets, gated_.emplace());
+  auto result = batch.pass->backward(plan, loss_scale, /*want_stats=*/false, /*last_pass=*/true);
   return {std::move(result.gradients), result.flops, 0};
 }
 
@@ -104,7 +118,7 @@ std::vector<at::Tensor> VcasMethod::below_topmost_sampling(const std::vector<at:
 
 std::optional<SamplingStatus> VcasMethod::status() const {
   const auto plan = controller_.plan();
-  SamplingStatus status{controller_.s(), plan.sample_keep_ratio, {}, std::nullopt};
+  SamplingStatus status{controller_.s(), plan.sample_keep_ratio, {}, std::nullopt, gated_};
   for (size_t block = 0; block < plan.row_keep_ratio.size(); ++block) {
     for (size_t linear = 0; linear < plan.row_keep_ratio[block].size(); ++linear) {
       const auto& described = layout_.blocks[block][linear];
@@ -116,12 +130,17 @@ std::optional<SamplingStatus> VcasMethod::status() const {
 }
 
 MethodState VcasMethod::state() const {
-  return {{{"controller", controller_.state()}, {"adapted", adapted_}}, controller_.state_tensors()};
+  return {{{"controller", controller_.state()},
+           {"adapted", adapted_},
+           {"cost", gate_ ? control::to_json(gate_->cost()) : nlohmann::json()}},
+          controller_.state_tensors()};
 }
 
 void VcasMethod::load_state(const MethodState& state) {
   controller_.load_state(state.numbers.at("controller"), state.tensors);
   adapted_ = state.numbers.at("adapted").get<bool>();
+  const auto& cost = state.numbers.at("cost");
+  set_cost(cost.is_null() ? std::nullopt : std::optional(control::encoder_layer_cost_from_json(cost)));
 }
 
 }  // namespace vcas::training

@@ -74,6 +74,9 @@ nlohmann::json to_json(const LoggedStep& step) {
     line["v_act"] = adaptation->v_act;
     line["v_w"] = adaptation->v_w;
   }
+  const auto& gated = step.sampling->gated;
+  if (gated && !(gated->blocks.empty() && gated->weights.empty()))
+    line["gated"] = {{"blocks", gated->blocks}, {"weights", gated->weights}};
   return line;
 }
 
@@ -103,6 +106,10 @@ void MetricsLog::write(const LoggedStep& step) {
       events_.add_scalar("sampling/v_sgd", adaptation->v_sgd, step.step);
       events_.add_scalar("sampling/v_act", adaptation->v_act, step.step);
       events_.add_scalar("sampling/v_w", adaptation->v_w, step.step);
+    }
+    if (const auto& gated = sampling->gated) {
+      events_.add_scalar("sampling/gated_blocks", static_cast<double>(gated->blocks.size()), step.step);
+      events_.add_scalar("sampling/gated_weights", static_cast<double>(gated->weights.size()), step.step);
     }
   }
   flush();

@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kStateVersion = 3;
+constexpr int64_t kStateVersion = 4;
 
 void require_same_options(const fs::path& checkpoint, const nlohmann::json& saved,
                           const nlohmann::json& present) {

@@ -8,8 +8,10 @@
 #include <memory>
 #include <utility>
 
+#include "vcas/formats/atomic_directory.h"
 #include "vcas/formats/error.h"
 #include "vcas/formats/json.h"
+#include "vcas/training/calibration.h"
 #include "vcas/training/checkpoint.h"
 #include "vcas/training/evaluation.h"
 #include "vcas/training/output_directory.h"
@@ -67,13 +69,40 @@ data::TokenizedTexts tokenize(const data::TextDataset& dataset, const TextModelD
   return texts;
 }
 
-std::unique_ptr<Method> make_method(const TextTrainingOptions& options, const Task& task) {
+/// What sampling costs and saves in a block of this model; nothing where the table does not know its shape.
+std::optional<control::EncoderLayerCost> cost_of(const TextTrainingOptions& options,
+                                                 const TextModelDirectory& directory) {
+  if (!options.benefit_gate) return std::nullopt;
+  const auto config = read_bert_config(directory.config, directory.path);
+  const control::CostKey key{config.hidden_size, config.intermediate_size,
+                             options.train.bf16 ? "bfloat16" : "float32", at::get_num_threads()};
+  const auto table =
+      options.cost_table.empty() ? control::CostTable::shipped() : read_cost_table(options.cost_table);
+  if (const auto* cost = table.find(key)) return *cost;
+  if (options.cost_table.empty()) return std::nullopt;
+  throw InputError(options.cost_table.string(),
+                   fmt::format("expected an entry for hidden_size {}, intermediate_size {}, {}, {} threads",
+                               key.hidden_size, key.intermediate_size, key.dtype, key.threads));
+}
+
+std::unique_ptr<Method> make_method(const TextTrainingOptions& options, const Task& task,
+                                    const TextModelDirectory& directory) {
   if (options.method == "exact") return std::make_unique<ExactMethod>();
   if (options.method == "vcas") {
     return std::make_unique<VcasMethod>(options.controller, task.parameters(), task.sampled_linears(),
-                                        options.train.seed);
+                                        options.train.seed, cost_of(options, directory));
   }
   throw InputError(fmt::format("method: expected exact or vcas, got {}", options.method));
+}
+
+/// The costs that a run decides by, beside its results.
+void write_costs(const Method& method, const fs::path& output_dir) {
+  const auto* vcas = dynamic_cast<const VcasMethod*>(&method);
+  const auto cost = vcas ? vcas->cost() : std::nullopt;
+  if (!cost) return;
+  control::CostTable table;
+  table.set(*cost);
+  formats::write_file_atomically(output_dir / "cost_table.json", table.to_json().dump(2) + "\n");
 }
 
 TextBatching batching_of(const TextTrainingOptions& options) {
@@ -170,13 +199,14 @@ RunResult train_text_classifier(const TextTrainingOptions& options, const std::f
       [&](const fs::path& folder) { save_text_classifier(directory, *model, labels, folder); },
       options.train.compute());
   warn_of_slow(options.train.compute().precision);
-  const auto method = make_method(options, task);
+  const auto method = make_method(options, task, directory);
   Run run(options.train, run_options, task, *method);
   if (checkpoint) run.resume(*checkpoint);
 
   if (const int signal = stop_signal()) return {{}, signal, {}};
   prepare_output_directory(options.output_dir,
                            /*remove_previous_run=*/options.overwrite_output_dir && !continues_run);
+  write_costs(*method, options.output_dir);
   return run.execute();
 }
 
@@ -192,6 +222,22 @@ TextEvaluation evaluate_text_classifier(const TextDataOptions& options, int64_t 
   const auto scores = score_predictions(predictions.labels, predictions.classes,
                                         static_cast<int64_t>(labels.size()), predictions.loss);
   return {scores, std::move(predictions), labels};
+}
+
+control::EncoderLayerCost calibrate(const fs::path& model_name_or_path, ops::Precision precision,
+                                    double seconds) {
+  const auto directory = read_text_model_directory(model_name_or_path);
+  const auto config = read_bert_config(directory.config, directory.path);
+  return measure_encoder_layer_cost(config.hidden_size, config.intermediate_size, config.num_attention_heads,
+                                    precision, seconds);
+}
+
+control::CostTable read_cost_table(const fs::path& path) {
+  try {
+    return control::CostTable::from_json(formats::read_json(path));
+  } catch (const std::invalid_argument& error) {
+    throw InputError(path.string(), error.what());
+  }
 }
 
 const std::vector<std::string>& builtin_text_datasets() {

@@ -45,14 +45,6 @@ std::map<std::string, std::string> read_tokenizer_files(const fs::path& folder) 
   return contents;
 }
 
-models::BertConfig read_bert_config(const nlohmann::json& config, const fs::path& folder) {
-  try {
-    return models::BertConfig::from_json(config);
-  } catch (const std::invalid_argument& error) {
-    throw formats::InputError((folder / kConfigFile).string(), error.what());
-  }
-}
-
 void require_vocabulary_fits(const TextModelDirectory& directory, const models::BertConfig& config) {
   const int64_t tokens = directory.tokenizer.vocabulary_size();
   if (tokens <= config.vocab_size) return;
@@ -92,6 +84,14 @@ TextModelDirectory read_text_model_directory(const fs::path& path) {
   auto labels = read_labels(object);
   return {path, std::move(config), text::WordPiece::from_folder(path), read_tokenizer_files(path),
           std::move(labels)};
+}
+
+models::BertConfig read_bert_config(const nlohmann::json& config, const fs::path& folder) {
+  try {
+    return models::BertConfig::from_json(config);
+  } catch (const std::invalid_argument& error) {
+    throw formats::InputError((folder / kConfigFile).string(), error.what());
+  }
 }
 
 std::unique_ptr<models::TextClassifier> load_text_classifier(const TextModelDirectory& directory,

@@ -76,9 +76,6 @@ TEST(EncoderLayerMemory, RecomputingNeedsAQuarterOfSavingThem) {
   EXPECT_LE(sampled.saved, 0.07 * saving.saved);
   EXPECT_LE(sampled.peak, 0.20 * saving.peak);
   EXPECT_LE(exact.peak, 0.28 * saving.peak);
-  std::printf("saved %.3f, sampled peak %.3f, exact peak %.3f; saving's peak %.3f of its saved\n",
-              sampled.saved / saving.saved, sampled.peak / saving.peak, exact.peak / saving.peak,
-              saving.peak / saving.saved);
 }
 
 }  // namespace

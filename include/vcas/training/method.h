@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "vcas/control/benefit_gate.h"
 #include "vcas/control/controller.h"
 #include "vcas/models/text_classifier.h"
 
@@ -38,6 +39,7 @@ struct SamplingStatus {
   std::vector<double> sample_keep_ratio;         ///< rho, by block
   std::map<std::string, double> row_keep_ratio;  ///< nu, by weight
   std::optional<control::AdaptationReport> last_adaptation;
+  std::optional<control::GatedParts> gated;  ///< of the last pass; nothing where no costs are known
 };
 
 /// What a method needs to go on after a restart.
@@ -73,22 +75,30 @@ class ExactMethod final : public Method {
 class VcasMethod final : public Method {
  public:
   /// @param parameters what the gradients belong to. @param linears by block, as the model samples them.
+  /// @param cost of a block, so that what does not pay runs exactly; without it everything is sampled. A
+  /// checkpoint's takes its place.
   VcasMethod(const control::ControllerOptions& options, const std::vector<models::NamedParameter>& parameters,
-             const std::vector<std::vector<models::SampledLinear>>& linears, uint64_t seed);
+             const std::vector<std::vector<models::SampledLinear>>& linears, uint64_t seed,
+             const std::optional<control::EncoderLayerCost>& cost = std::nullopt);
 
   std::string_view name() const override { return "vcas"; }
   MicroBatchGradient backward(const MicroBatch& batch, double loss_scale) override;
   std::optional<SamplingStatus> status() const override;
   MethodState state() const override;
   void load_state(const MethodState& state) override;
+  /// The costs that decide, if any.
+  std::optional<control::EncoderLayerCost> cost() const;
 
  private:
+  void set_cost(const std::optional<control::EncoderLayerCost>& cost);
   MicroBatchGradient adapt(const MicroBatch& batch, double loss_scale);
   std::vector<at::Tensor> below_topmost_sampling(const std::vector<at::Tensor>& gradients) const;
 
   control::SamplingLayout layout_;
   std::vector<size_t> controlled_;  ///< indices of the parameters below the topmost SampleA
   control::VarianceController controller_;
+  std::optional<control::BenefitGate> gate_;
+  std::optional<control::GatedParts> gated_;
   bool wants_probe_stats_;
   bool adapted_ = false;  ///< an adaptation has been completed, so that there is a report
 };

@@ -27,7 +27,8 @@ struct LoggedStep {
 };
 
 /// {"step","epoch","loss","learning_rate","grad_norm","step_ms","s","rho","nu","v_sgd","v_act","v_w"}; what a
-/// method does not have, or not yet, is null.
+/// method does not have, or not yet, is null. Where sampling did not pay for all: "gated", {"blocks": [...],
+/// "weights": [...]} of the last pass.
 nlohmann::json to_json(const LoggedStep& step);
 
 /// metrics.jsonl and TensorBoard events of a run, in its folder.

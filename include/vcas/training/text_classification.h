@@ -37,6 +37,8 @@ struct TextTrainingOptions {
   TrainOptions train;
   std::string method = "vcas";  ///< "exact" or "vcas"
   control::ControllerOptions controller;
+  bool benefit_gate = true;          ///< what does not pay, by the cost table, runs exactly
+  std::filesystem::path cost_table;  ///< empty: the one that comes with vcas
   std::filesystem::path output_dir;
   bool overwrite_output_dir = false;
   std::string resume_from_checkpoint;  ///< empty, "auto", or a checkpoint's folder
@@ -59,6 +61,15 @@ struct TextEvaluation {
 /// part.
 /// @throws formats::InputError naming file, line or key.
 TextEvaluation evaluate_text_classifier(const TextDataOptions& options, int64_t batch_size);
+
+/// A folder's model, as far as the costs of its blocks depend on it, measured on this machine
+/// (calibration.h).
+/// @throws formats::InputError naming file and key.
+control::EncoderLayerCost calibrate(const std::filesystem::path& model_name_or_path, ops::Precision precision,
+                                    double seconds);
+
+/// @throws formats::InputError naming file and key.
+control::CostTable read_cost_table(const std::filesystem::path& path);
 
 /// The built-in data sets.
 const std::vector<std::string>& builtin_text_datasets();

@@ -29,6 +29,9 @@ struct TextModelDirectory {
 /// model, an architecture that is not supported.
 TextModelDirectory read_text_model_directory(const std::filesystem::path& path);
 
+/// @param folder named in messages. @throws formats::InputError naming file and key.
+models::BertConfig read_bert_config(const nlohmann::json& config, const std::filesystem::path& folder);
+
 /// A classifier with the folder's weights. Missing head tensors and surplus tensors are named on stderr,
 /// once.
 /// @param labels       names of the classes that it shall have.

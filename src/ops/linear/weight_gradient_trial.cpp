@@ -1,0 +1,42 @@
+#include <ATen/ops/empty.h>
+#include <ATen/ops/randn.h>
+
+#include "ops/kernels/reductions.h"
+#include "ops/kernels/tensor_rows.h"
+#include "sampled_weight.h"
+#include "vcas/ops/calibration.h"
+
+namespace vcas::ops {
+
+WeightGradientTrial::WeightGradientTrial(int64_t outputs, int64_t inputs, int64_t rows, Precision precision)
+    : precision_(precision),
+      gradient_(at::randn({rows, outputs})),
+      input_(at::randn({rows, inputs})),
+      result_(at::empty({outputs, inputs})),
+      gradient_norms_(static_cast<size_t>(rows)),
+      input_norms_(static_cast<size_t>(rows)) {
+  const auto workspace = kernels::lease_workspace();
+  kernels::reduce_rows(kernels::rows_of(gradient_), rows, outputs, gradient_norms_.data(), nullptr,
+                       *workspace);
+  kernels::reduce_rows(kernels::rows_of(input_), rows, inputs, input_norms_.data(), nullptr, *workspace);
+}
+
+void WeightGradientTrial::run(int64_t kept) const {
+  const auto workspace = kernels::lease_workspace();
+  sampling::BlockPlan plan;
+  plan.sampled = true;
+  plan.row_counts = {kept};
+  SampledWeightGradient args;
+  args.plan = &plan;
+  args.gradient = kernels::rows_of(gradient_);
+  args.gradient_norms = gradient_norms_;
+  args.input = kernels::rows_of(input_);
+  args.input_norms = input_norms_.data();
+  args.output_size = gradient_.size(1);
+  args.input_size = input_.size(1);
+  args.result = result_.mutable_data_ptr<float>();
+  args.precision = precision_;
+  sample_weight_gradient(args, *workspace);
+}
+
+}  // namespace vcas::ops

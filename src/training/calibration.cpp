@@ -1,0 +1,144 @@
+#include "vcas/training/calibration.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <vector>
+
+#include "vcas/ops/calibration.h"
+#include "vcas/ops/encoder_layer.h"
+
+namespace vcas::training {
+namespace {
+
+/// Rows of the two batches that costs are read from, and of a sample of them.
+constexpr int64_t kSmall = 64, kLarge = 1024, kSampleRows = 16;
+
+using Clock = std::chrono::steady_clock;
+
+/// Median seconds of one call of each candidate, the candidates taking turns.
+std::vector<double> medians(const std::vector<std::function<void()>>& candidates, double seconds) {
+  constexpr size_t kFewest = 11;
+  std::vector<std::vector<double>> times(candidates.size());
+  for (const auto& candidate : candidates) candidate();
+  const auto end = Clock::now() + std::chrono::duration<double>(seconds);
+  while (times[0].size() < kFewest || Clock::now() < end) {
+    for (size_t i = 0; i < candidates.size(); ++i) {
+      const auto start = Clock::now();
+      candidates[i]();
+      times[i].push_back(std::chrono::duration<double>(Clock::now() - start).count());
+    }
+  }
+  std::vector<double> result;
+  for (auto& samples : times) {
+    const auto middle = samples.begin() + static_cast<std::ptrdiff_t>(samples.size() / 2);
+    std::nth_element(samples.begin(), middle, samples.end());
+    result.push_back(*middle);
+  }
+  return result;
+}
+
+/// seconds = constant + each·rows, through two sizes.
+struct Line {
+  double constant;
+  double each;
+
+  static Line through(double small, double large) {
+    const double each = std::max(0.0, (large - small) / static_cast<double>(kLarge - kSmall));
+    return {std::max(0.0, small - each * static_cast<double>(kSmall)), each};
+  }
+};
+
+control::WeightGradientCost measure_linear(int64_t outputs, int64_t inputs, ops::Precision precision,
+                                           double seconds) {
+  const ops::WeightGradientTrial small(outputs, inputs, kSmall, precision),
+      large(outputs, inputs, kLarge, precision);
+  const auto time =
+      medians({[&] { small.run(kSmall); }, [&] { large.run(kLarge); }, [&] { small.run(kSmall / 2); },
+               [&] { large.run(kLarge / 2); }, [&] { large.run(kLarge / 4); }},
+              seconds);
+  const Line exact = Line::through(time[0], time[1]);
+  const double kept_row = std::max(0.0, (time[3] - time[4]) / static_cast<double>(kLarge / 4));
+  // What is left of a sampled product once its kept rows are paid for.
+  const auto rest = [&](double measured, int64_t rows) {
+    return measured - exact.constant - kept_row * static_cast<double>(rows / 2);
+  };
+  const Line draw = Line::through(rest(time[2], kSmall), rest(time[3], kLarge));
+  return {exact.each, kept_row, draw.constant, draw.each};
+}
+
+/// Parameters of a block that need no gradient.
+std::vector<at::Tensor> frozen_parameters(int64_t hidden, int64_t intermediate) {
+  std::vector<at::Tensor> parameters;
+  const auto linear = [&](int64_t outputs, int64_t inputs) {
+    parameters.push_back(at::randn({outputs, inputs}).mul_(0.02));
+    parameters.push_back(at::zeros({outputs}));
+  };
+  const auto norm = [&] {
+    parameters.push_back(at::ones({hidden}));
+    parameters.push_back(at::zeros({hidden}));
+  };
+  for (int i = 0; i < 4; ++i) linear(hidden, hidden);
+  norm();
+  linear(intermediate, hidden);
+  linear(hidden, intermediate);
+  norm();
+  return parameters;
+}
+
+/// The exact backward pass of a block whose weights need no gradient, on random numbers.
+class BlockTrial {
+ public:
+  BlockTrial(int64_t rows, int64_t hidden, int64_t intermediate, const ops::EncoderLayerOptions& options)
+      : x_(at::randn({rows, hidden}).set_requires_grad(true)),
+        output_(ops::encoder_layer(x_, at::arange(0, rows + 1, kSampleRows, at::kLong),
+                                   frozen_parameters(hidden, intermediate), ops::make_rng_tensor({}), {}, {},
+                                   options)),
+        gradient_(at::randn({rows, hidden})) {}
+
+  void run() const { torch::autograd::grad({output_}, {x_}, {gradient_}, /*retain_graph=*/true); }
+
+ private:
+  at::Tensor x_, output_, gradient_;
+};
+
+control::BlockCost measure_block(int64_t hidden, int64_t intermediate, int64_t heads,
+                                 ops::Precision precision, double seconds) {
+  ops::EncoderLayerOptions options;
+  options.num_heads = heads;
+  options.precision = precision;
+  const BlockTrial small(kSmall, hidden, intermediate, options), large(kLarge, hidden, intermediate, options);
+  const ops::CompactionTrial small_half(kSmall / kSampleRows, kSmall, hidden),
+      large_half(kLarge / kSampleRows, kLarge, hidden);
+  const auto time = medians(
+      {[&] { small.run(); }, [&] { large.run(); }, [&] { small_half.run(); }, [&] { large_half.run(); }},
+      seconds);
+  const Line compaction = Line::through(time[2], time[3]);
+  return {Line::through(time[0], time[1]).each, compaction.constant, compaction.each};
+}
+
+}  // namespace
+
+control::EncoderLayerCost measure_encoder_layer_cost(int64_t hidden_size, int64_t intermediate_size,
+                                                     int64_t heads, ops::Precision precision,
+                                                     double seconds) {
+  const double share = seconds / 4;
+  const auto square = measure_linear(hidden_size, hidden_size, precision, share);
+  const auto widening = measure_linear(intermediate_size, hidden_size, precision, share);
+  const auto narrowing = measure_linear(hidden_size, intermediate_size, precision, share);
+  control::EncoderLayerCost cost;
+  cost.key = {hidden_size, intermediate_size, precision == ops::Precision::bfloat16 ? "bfloat16" : "float32",
+              at::get_num_threads()};
+  cost.block = measure_block(hidden_size, intermediate_size, heads, precision, share);
+  cost.linears = {square, square, square, square, widening, narrowing};
+  return cost;
+}
+
+}  // namespace vcas::training
