@@ -126,7 +126,9 @@ void add_flags(TrainCommand& command) {
   add_threads_flag(flags, common);
   add_sampling_flags(flags, options.controller);
   flags.add("benefit_gate", options.benefit_gate,
-            "run exactly what costs more to sample than it saves, by the cost table");
+            "run exactly what costs more to sample than it saves, by the cost table; a resumed run goes on "
+            "with its "
+            "checkpoint's");
   flags.add(
       "cost_table", options.cost_table,
       "costs of this machine, as vcas calibrate writes them; without it, those that come with vcas, for the "
@@ -140,6 +142,9 @@ void require_consistent(const TrainCommand& command) {
   const auto& options = command.options;
   require_data(options.data, /*training=*/true);
   if (options.output_dir.empty()) throw InputError("--output_dir: expected a folder, got nothing");
+  if (!options.cost_table.empty() && (options.method != "vcas" || !options.benefit_gate)) {
+    throw InputError("--cost_table: expected --method vcas with --benefit_gate true, got another");
+  }
   if (options.train.max_steps == 0) throw InputError("--max_steps: expected -1 or an integer >= 1, got '0'");
   const bool evaluates = !options.data.dataset.empty() || !options.data.validation_file.empty();
   if (options.train.eval_strategy != IntervalStrategy::no && !evaluates) {

@@ -6,6 +6,17 @@
 #include <utility>
 
 namespace vcas::control {
+namespace {
+
+/// What a weight's gradient costs over a share of `rows` rows.
+double seconds(const WeightGradientCost& cost, double rows, double ratio) {
+  if (ratio >= 1) return cost.row * rows;
+  const auto available = std::max<int64_t>(1, static_cast<int64_t>(rows));
+  const auto kept = static_cast<double>(sampling::count_from_ratio(ratio, available));
+  return cost.draw + cost.scored_row * rows + cost.row * kept;
+}
+
+}  // namespace
 
 BenefitGate::BenefitGate(EncoderLayerCost cost, SamplingLayout layout)
     : cost_(std::move(cost)), layout_(std::move(layout)) {
@@ -14,39 +25,51 @@ BenefitGate::BenefitGate(EncoderLayerCost cost, SamplingLayout layout)
                 " linears, got ", cost_.linears.size());
 }
 
-bool BenefitGate::pays(const WeightGradientCost& cost, double rows, double ratio) const {
-  const double kept = static_cast<double>(
-      sampling::count_from_ratio(ratio, std::max<int64_t>(1, static_cast<int64_t>(rows))));
-  return cost.draw + cost.scored_row * rows + cost.kept_row * kept < cost.row * rows;
+/// Whether the work on the rows that a block's SampleA would leave out, its weight gradients included, takes
+/// longer than to leave them out.
+bool BenefitGate::leaving_out_pays(size_t block, const std::vector<double>& row_keep_ratio,
+                                   double left_out_rows, double rows) const {
+  const auto& linears = layout_.blocks[block];
+  double on_all_rows = 0, together = 0, weight_gradients = 0;
+  for (size_t i = 0; i < linears.size(); ++i) {
+    together += cost_.linears[i].row;
+    if (linears[i].one_row_per_sample) continue;
+    on_all_rows += cost_.linears[i].row;
+    if (linears[i].trainable) weight_gradients += cost_.linears[i].row * row_keep_ratio[i];
+  }
+  // A block that computes one row a sample does little on the others.
+  const double share = together > 0 ? on_all_rows / together : 1;
+  const double saved = (share * cost_.block.row + weight_gradients) * left_out_rows;
+  return saved > cost_.block.draw + cost_.block.batch_row * rows;
 }
 
-sampling::SamplingPlan BenefitGate::apply(sampling::SamplingPlan plan, const std::vector<int64_t>& offsets,
-                                          GatedParts& gated) const {
-  gated = {};
-  if (!plan.sampled) return plan;
-  const auto samples = static_cast<double>(offsets.size()) - 1;
+std::pair<sampling::SamplingPlan, GatedParts> BenefitGate::apply(sampling::SamplingPlan plan,
+                                                                 const std::vector<int64_t>& offsets) const {
+  GatedParts gated;
+  if (!plan.sampled) return {std::move(plan), std::move(gated)};
+  const auto samples = static_cast<int64_t>(offsets.size()) - 1;
   const auto rows = static_cast<double>(offsets.back());
-  double above = 1;
+  bool compact = false;
   for (size_t l = plan.sample_keep_ratio.size(); l-- > 0;) {
-    double& ratio = plan.sample_keep_ratio[l];
-    const double saved = cost_.block.row * (above - ratio) * rows;
-    // Below a block that left samples out, compact rows are the rule already.
-    const double paid = cost_.block.draw + (above == 1 ? cost_.block.batch_row * rows : 0);
-    if (ratio < above && saved <= paid) {
+    const auto& linears = layout_.blocks[l];
+    auto& row_keep_ratio = plan.row_keep_ratio[l];
+    const auto kept = sampling::count_from_ratio(plan.sample_keep_ratio[l], samples);
+    double share = static_cast<double>(kept) / static_cast<double>(samples);
+    if (!compact && share < 1 && !leaving_out_pays(l, row_keep_ratio, rows * (1 - share), rows)) {
       gated.blocks.push_back(static_cast<int64_t>(l));
-      ratio = above;
+      plan.sample_keep_ratio[l] = share = 1;
     }
-    above = ratio;
-    for (size_t i = 0; i < layout_.blocks[l].size(); ++i) {
-      const auto& linear = layout_.blocks[l][i];
-      double& kept = plan.row_keep_ratio[l][i];
-      const double available = ratio * (linear.one_row_per_sample ? samples : rows);
-      if (kept >= 1 || !linear.trainable || pays(cost_.linears[i], available, kept)) continue;
-      gated.weights.push_back(linear.name);
-      kept = 1;
+    compact = compact || share < 1;
+    for (size_t i = 0; i < linears.size(); ++i) {
+      if (!linears[i].trainable || row_keep_ratio[i] >= 1) continue;
+      const double arriving = share * (linears[i].one_row_per_sample ? static_cast<double>(samples) : rows);
+      const auto& cost = cost_.linears[i];
+      if (seconds(cost, arriving, row_keep_ratio[i]) < seconds(cost, arriving, 1)) continue;
+      gated.weights.push_back(linears[i].name);
+      row_keep_ratio[i] = 1;
     }
   }
-  return plan;
+  return {std::move(plan), std::move(gated)};
 }
 
 }  // namespace vcas::control

@@ -55,8 +55,8 @@ EncoderLayerCost read_entry(const json& entry, const std::string& where) {
   if (!linears.is_array()) fail(where + ".weight_gradients", "a list", linears);
   for (size_t i = 0; i < linears.size(); ++i) {
     const std::string at = where + ".weight_gradients[" + std::to_string(i) + "]";
-    cost.linears.push_back({seconds(linears[i], at, "row"), seconds(linears[i], at, "kept_row"),
-                            seconds(linears[i], at, "draw"), seconds(linears[i], at, "scored_row")});
+    cost.linears.push_back({seconds(linears[i], at, "row"), seconds(linears[i], at, "draw"),
+                            seconds(linears[i], at, "scored_row")});
   }
   return cost;
 }
@@ -66,10 +66,7 @@ EncoderLayerCost read_entry(const json& entry, const std::string& where) {
 json to_json(const EncoderLayerCost& cost) {
   json linears = json::array();
   for (const auto& linear : cost.linears) {
-    linears.push_back({{"row", linear.row},
-                       {"kept_row", linear.kept_row},
-                       {"draw", linear.draw},
-                       {"scored_row", linear.scored_row}});
+    linears.push_back({{"row", linear.row}, {"draw", linear.draw}, {"scored_row", linear.scored_row}});
   }
   return {
       {"hidden_size", cost.key.hidden_size},

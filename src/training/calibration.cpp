@@ -45,33 +45,27 @@ std::vector<double> medians(const std::vector<std::function<void()>>& candidates
   return result;
 }
 
-/// seconds = constant + each·rows, through two sizes.
+/// seconds = constant + each·rows, through two sizes; neither is negative.
 struct Line {
   double constant;
   double each;
 
   static Line through(double small, double large) {
-    const double each = std::max(0.0, (large - small) / static_cast<double>(kLarge - kSmall));
+    const double each = (large - small) / static_cast<double>(kLarge - kSmall);
+    if (each <= 0) return {std::max(0.0, (small + large) / 2), 0};
     return {std::max(0.0, small - each * static_cast<double>(kSmall)), each};
   }
 };
 
-control::WeightGradientCost measure_linear(int64_t outputs, int64_t inputs, ops::Precision precision,
-                                           double seconds) {
-  const ops::WeightGradientTrial small(outputs, inputs, kSmall, precision),
-      large(outputs, inputs, kLarge, precision);
-  const auto time =
-      medians({[&] { small.run(kSmall); }, [&] { large.run(kLarge); }, [&] { small.run(kSmall / 2); },
-               [&] { large.run(kLarge / 2); }, [&] { large.run(kLarge / 4); }},
-              seconds);
-  const Line exact = Line::through(time[0], time[1]);
-  const double kept_row = std::max(0.0, (time[3] - time[4]) / static_cast<double>(kLarge / 4));
-  // What is left of a sampled product once its kept rows are paid for.
-  const auto rest = [&](double measured, int64_t rows) {
-    return measured - exact.constant - kept_row * static_cast<double>(rows / 2);
-  };
-  const Line draw = Line::through(rest(time[2], kSmall), rest(time[3], kLarge));
-  return {exact.each, kept_row, draw.constant, draw.each};
+/// What sampling adds shows where it leaves out a single row.
+control::WeightGradientCost measure_linear(const ops::WeightGradientShape& shape, double seconds) {
+  const ops::WeightGradientTrial small(shape, kSmall), large(shape, kLarge);
+  const auto time = medians({[&] { small.run(kSmall); }, [&] { large.run(kLarge); },
+                             [&] { small.run(kSmall - 1); }, [&] { large.run(kLarge - 1); }},
+                            seconds);
+  const double row = Line::through(time[0], time[1]).each;
+  const Line sampling = Line::through(time[2] - time[0] + row, time[3] - time[1] + row);
+  return {row, sampling.constant, sampling.each};
 }
 
 /// Parameters of a block that need no gradient.
@@ -130,9 +124,11 @@ control::EncoderLayerCost measure_encoder_layer_cost(int64_t hidden_size, int64_
                                                      int64_t heads, ops::Precision precision,
                                                      double seconds) {
   const double share = seconds / 4;
-  const auto square = measure_linear(hidden_size, hidden_size, precision, share);
-  const auto widening = measure_linear(intermediate_size, hidden_size, precision, share);
-  const auto narrowing = measure_linear(hidden_size, intermediate_size, precision, share);
+  // Norms of the rows that enter the feed-forward linears come out of the forward pass.
+  const auto square =
+      measure_linear({hidden_size, hidden_size, precision, /*input_norms_known=*/false}, share);
+  const auto widening = measure_linear({intermediate_size, hidden_size, precision, true}, share);
+  const auto narrowing = measure_linear({hidden_size, intermediate_size, precision, true}, share);
   control::EncoderLayerCost cost;
   cost.key = {hidden_size, intermediate_size, precision == ops::Precision::bfloat16 ? "bfloat16" : "float32",
               at::get_num_threads()};

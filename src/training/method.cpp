@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <tuple>
 #include <utility>
 
 #include "vcas/sampling/distance.h"
@@ -65,6 +66,7 @@ VcasMethod::VcasMethod(const control::ControllerOptions& options,
 
 void VcasMethod::set_cost(const std::optional<control::EncoderLayerCost>& cost) {
   gate_.reset();
+  gated_.reset();
   if (cost) gate_.emplace(*cost, layout_);
 }
 
@@ -76,12 +78,13 @@ std::optional<control::EncoderLayerCost> VcasMethod::cost() const {
 MicroBatchGradient VcasMethod::backward(const MicroBatch& batch, double loss_scale) {
   if (controller_.adapts(batch.number, batch.full_size)) return adapt(batch, loss_scale);
   auto plan = controller_.plan();
-  if (gate_) plan = gate_->apply(std::move(plan), batch.offsets, gated_.emplace());
+  if (gate_) std::tie(plan, gated_) = gate_->apply(std::move(plan), batch.offsets);
   auto result = batch.pass->backward(plan, loss_scale, /*want_stats=*/false, /*last_pass=*/true);
   return {std::move(result.gradients), result.flops, 0};
 }
 
 MicroBatchGradient VcasMethod::adapt(const MicroBatch& batch, double loss_scale) {
+  gated_.reset();
   // Unscaled passes, so that the variances do not depend on gradient accumulation.
   auto exact = batch.pass->backward({}, /*loss_scale=*/1, /*want_stats=*/true, /*last_pass=*/false);
   const auto start = std::chrono::steady_clock::now();

@@ -5,12 +5,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <utility>
 
 #include "vcas/formats/atomic_directory.h"
 #include "vcas/formats/error.h"
 #include "vcas/formats/json.h"
+#include "vcas/ops/encoder_layer.h"
 #include "vcas/training/calibration.h"
 #include "vcas/training/checkpoint.h"
 #include "vcas/training/evaluation.h"
@@ -78,27 +80,29 @@ std::optional<control::EncoderLayerCost> cost_of(const TextTrainingOptions& opti
                              options.train.bf16 ? "bfloat16" : "float32", at::get_num_threads()};
   const auto table =
       options.cost_table.empty() ? control::CostTable::shipped() : read_cost_table(options.cost_table);
-  if (const auto* cost = table.find(key)) return *cost;
+  const auto* cost = table.find(key);
+  if (cost != nullptr && std::ssize(cost->linears) == ops::kEncoderLinears) return *cost;
   if (options.cost_table.empty()) return std::nullopt;
-  throw InputError(options.cost_table.string(),
-                   fmt::format("expected an entry for hidden_size {}, intermediate_size {}, {}, {} threads",
-                               key.hidden_size, key.intermediate_size, key.dtype, key.threads));
+  throw InputError(
+      options.cost_table.string(),
+      fmt::format("expected an entry for hidden_size {}, intermediate_size {}, {}, {} threads with {} "
+                  "weight_gradients",
+                  key.hidden_size, key.intermediate_size, key.dtype, key.threads, ops::kEncoderLinears));
 }
 
 std::unique_ptr<Method> make_method(const TextTrainingOptions& options, const Task& task,
-                                    const TextModelDirectory& directory) {
+                                    const std::optional<control::EncoderLayerCost>& cost) {
   if (options.method == "exact") return std::make_unique<ExactMethod>();
   if (options.method == "vcas") {
     return std::make_unique<VcasMethod>(options.controller, task.parameters(), task.sampled_linears(),
-                                        options.train.seed, cost_of(options, directory));
+                                        options.train.seed, cost);
   }
   throw InputError(fmt::format("method: expected exact or vcas, got {}", options.method));
 }
 
 /// The costs that a run decides by, beside its results.
 void write_costs(const Method& method, const fs::path& output_dir) {
-  const auto* vcas = dynamic_cast<const VcasMethod*>(&method);
-  const auto cost = vcas ? vcas->cost() : std::nullopt;
+  const auto cost = method.cost();
   if (!cost) return;
   control::CostTable table;
   table.set(*cost);
@@ -127,9 +131,15 @@ RunOptions run_options_of(const TextTrainingOptions& options, const data::Tokeni
 /// Said once a run: results are right either way.
 void warn_of_slow(ops::Precision precision) {
   if (!ops::is_fast(ops::Precision::float32)) {
-    warn("no AVX-512 on this processor, or ONEDNN_MAX_CPU_ISA hides it: results are right, but take longer");
+    warn(
+        "products do not run on AVX-512 here (processor, ONEDNN_MAX_CPU_ISA or LibTorch): results are right, "
+        "but "
+        "take longer");
   } else if (!ops::is_fast(precision)) {
-    warn("bf16: this processor has no bfloat16 instructions; products are right, but slower than in float32");
+    warn(
+        "bf16: products do not run on bfloat16 instructions here (processor, ONEDNN_MAX_CPU_ISA or "
+        "LibTorch): they "
+        "are right, but slower than in float32");
   }
 }
 
@@ -182,6 +192,8 @@ RunResult train_text_classifier(const TextTrainingOptions& options, const std::f
   // A checkpoint is a model's folder too: with its head, and with the configuration that the run writes.
   const auto directory = read_text_model_directory(checkpoint.value_or(options.data.model_name_or_path));
   require_length_fits(options.data, directory);
+  // A checkpoint holds the costs that its run began with.
+  const auto cost = checkpoint ? std::nullopt : cost_of(options, directory);
 
   const TextSplits splits = read_splits(options.data);
   const auto& labels = splits.train.label_names;
@@ -199,7 +211,7 @@ RunResult train_text_classifier(const TextTrainingOptions& options, const std::f
       [&](const fs::path& folder) { save_text_classifier(directory, *model, labels, folder); },
       options.train.compute());
   warn_of_slow(options.train.compute().precision);
-  const auto method = make_method(options, task, directory);
+  const auto method = make_method(options, task, cost);
   Run run(options.train, run_options, task, *method);
   if (checkpoint) run.resume(*checkpoint);
 

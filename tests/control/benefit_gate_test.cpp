@@ -24,9 +24,10 @@ SamplingLayout layout() {
   return result;
 }
 
-/// A draw costs as much as 10 rows, of samples as of rows; each kept row as much as an exact one.
+/// Of a weight gradient a draw costs as much as 10 rows; of samples as much as 10 rows and a tenth of the
+/// batch.
 EncoderLayerCost cost() {
-  const WeightGradientCost linear{.row = 1, .kept_row = 1, .draw = 10, .scored_row = 0};
+  const WeightGradientCost linear{.row = 1, .draw = 10, .scored_row = 0};
   return {{384, 1536, "float32", 2}, {.row = 1, .draw = 10, .batch_row = 0.1}, {linear, linear}};
 }
 
@@ -39,51 +40,60 @@ sampling::SamplingPlan plan(std::vector<double> samples, std::vector<std::vector
 }
 
 const std::vector<int64_t> kOffsets = {0, 25, 50, 75, 100};  // 4 samples, 100 rows
+const std::vector<std::vector<double>> kAllRows = {{1, 1}, {1, 1}};
 
 TEST(BenefitGate, LeavesWhatPays) {
-  GatedParts gated;
-  const auto kept =
-      BenefitGate(cost(), layout()).apply(plan({0.5, 0.75}, {{0.5, 0.5}, {0.5, 1}}), kOffsets, gated);
+  const std::vector<std::vector<double>> rows = {{0.5, 0.5}, {0.5, 1}};
+  const auto [kept, gated] = BenefitGate(cost(), layout()).apply(plan({0.5, 0.75}, rows), kOffsets);
   EXPECT_EQ(kept.sample_keep_ratio, (std::vector<double>{0.5, 0.75}));
-  EXPECT_EQ(kept.row_keep_ratio, (std::vector<std::vector<double>>{{0.5, 0.5}, {0.5, 1}}));
+  EXPECT_EQ(kept.row_keep_ratio, rows);
   EXPECT_TRUE(gated.blocks.empty());
   EXPECT_TRUE(gated.weights.empty());
 }
 
 TEST(BenefitGate, RunsExactlyWhatSavesLessThanItsDraw) {
-  GatedParts gated;
-  // Of 75 rows .9 saves 8, .8 saves 15; of 4 samples nothing pays for a draw.
-  const auto kept =
-      BenefitGate(cost(), layout()).apply(plan({0.75, 0.75}, {{0.9, 0.8}, {0.9, 0.25}}), kOffsets, gated);
+  // Of 75 rows .9 saves 7, .8 saves 15; of 3 rows, one a sample, nothing pays for a draw.
+  const auto [kept, gated] =
+      BenefitGate(cost(), layout()).apply(plan({0.75, 0.75}, {{0.9, 0.8}, {0.9, 0.25}}), kOffsets);
   EXPECT_EQ(kept.row_keep_ratio, (std::vector<std::vector<double>>{{1, 0.8}, {1, 1}}));
   EXPECT_EQ(gated.weights, (std::vector<std::string>{"upper.a", "upper.b", "lower.a"}));
   EXPECT_TRUE(gated.blocks.empty());
 }
 
-TEST(BenefitGate, GatedSampleAKeepsWhatTheBlockAboveKept) {
-  GatedParts gated;
-  // The upper block saves 30 of 100 rows and pays 20; the lower one saves 5 more and pays 10.
-  const auto kept = BenefitGate(cost(), layout()).apply(plan({0.65, 0.7}, {{1, 1}, {1, 1}}), kOffsets, gated);
-  EXPECT_EQ(kept.sample_keep_ratio, (std::vector<double>{0.7, 0.7}));
+TEST(BenefitGate, LeavesSamplesOutWhereThatPays) {
+  auto expensive = cost();
+  // Either block would leave out 25 rows, for the draw and 10. The upper one saves half a row's work each, as
+  // one linear of two runs on them, and one weight's gradient; the lower one a whole row's work and two
+  // gradients.
+  const auto decide = [&](double draw) {
+    expensive.block.draw = draw;
+    return BenefitGate(expensive, layout()).apply(plan({0.75, 0.75}, kAllRows), kOffsets);
+  };
+  EXPECT_TRUE(decide(27).second.blocks.empty());
+  const auto [kept, gated] = decide(28);
+  EXPECT_EQ(kept.sample_keep_ratio, (std::vector<double>{0.75, 1}));
+  EXPECT_EQ(gated.blocks, std::vector<int64_t>{1});
+  const auto [all, both] = decide(66);
+  EXPECT_EQ(all.sample_keep_ratio, (std::vector<double>{1, 1}));
+  EXPECT_EQ(both.blocks, (std::vector<int64_t>{1, 0}));
+}
+
+TEST(BenefitGate, CountsSamplesAndNotRatios) {
+  auto expensive = cost();
+  expensive.block.draw = 1000;
+  // Of 4 samples .9 keeps all: nothing is left out above, and nothing to be gated.
+  const auto [kept, gated] = BenefitGate(expensive, layout()).apply(plan({0.5, 0.9}, kAllRows), kOffsets);
+  EXPECT_EQ(kept.sample_keep_ratio, (std::vector<double>{1, 0.9}));
   EXPECT_EQ(gated.blocks, std::vector<int64_t>{0});
 }
 
-TEST(BenefitGate, FirstBlockThatLeavesSamplesOutPaysForCompaction) {
-  GatedParts gated;
-  // 15 rows saved against 10 + 0.1 * 100; the lower block then saves 25 against the same 20.
-  const auto kept =
-      BenefitGate(cost(), layout()).apply(plan({0.75, 0.85}, {{1, 1}, {1, 1}}), kOffsets, gated);
-  EXPECT_EQ(kept.sample_keep_ratio, (std::vector<double>{0.75, 1}));
-  EXPECT_EQ(gated.blocks, std::vector<int64_t>{1});
-}
-
 TEST(BenefitGate, LeavesAnExactPlanAndFrozenWeightsAlone) {
-  GatedParts gated;
   auto frozen = layout();
   frozen.blocks[0][0].trainable = false;
   const BenefitGate gate(cost(), frozen);
-  EXPECT_FALSE(gate.apply({}, kOffsets, gated).sampled);
-  EXPECT_EQ(gate.apply(plan({0.5, 0.75}, {{0.99, 1}, {1, 1}}), kOffsets, gated).row_keep_ratio[0][0], 0.99);
+  EXPECT_FALSE(gate.apply({}, kOffsets).first.sampled);
+  const auto [kept, gated] = gate.apply(plan({0.5, 0.75}, {{0.99, 1}, {1, 1}}), kOffsets);
+  EXPECT_EQ(kept.row_keep_ratio[0][0], 0.99);
   EXPECT_TRUE(gated.weights.empty());
 }
 
@@ -144,6 +154,28 @@ TEST(CostTable, ShippedOneKnowsTheMeasuredModels) {
       ASSERT_NE(minilm, nullptr) << dtype << ' ' << threads;
       EXPECT_EQ(minilm->linears.size(), 6U);
       EXPECT_NE(CostTable::shipped().find({768, 3072, dtype, threads}), nullptr);
+    }
+  }
+}
+
+/// Where next to nothing is left out, every entry says that it does not pay, at any size.
+TEST(CostTable, ShippedOneClosesTheGateNearOne) {
+  SamplingLayout one_block;
+  auto& linears = one_block.blocks.emplace_back();
+  for (int i = 0; i < 6; ++i) linears.push_back({.name = std::to_string(i)});
+  std::vector<int64_t> offsets;
+  for (int64_t row = 0; row <= 4096; row += 16) offsets.push_back(row);
+  for (const int64_t hidden : {384, 768}) {
+    for (const char* dtype : {"float32", "bfloat16"}) {
+      for (const int64_t threads : {1, 2}) {
+        const auto* entry = CostTable::shipped().find({hidden, 4 * hidden, dtype, threads});
+        ASSERT_NE(entry, nullptr);
+        const BenefitGate gate(*entry, one_block);
+        const auto near = gate.apply(plan({1}, {std::vector<double>(6, 0.9995)}), offsets).second;
+        EXPECT_EQ(near.weights.size(), 6U) << hidden << ' ' << dtype << ' ' << threads;
+        const auto far = gate.apply(plan({0.5}, {std::vector<double>(6, 0.3)}), offsets).second;
+        EXPECT_TRUE(far.weights.empty() && far.blocks.empty()) << hidden << ' ' << dtype << ' ' << threads;
+      }
     }
   }
 }

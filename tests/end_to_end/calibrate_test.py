@@ -48,7 +48,7 @@ def test_calibrate_writes_an_entry_and_adds_others(vcas, tiny_model, cost_table,
 
 
 def test_what_never_pays_runs_exactly_and_says_so(vcas, train_arguments, cost_table, tmp_path):
-    expensive = changed(cost_table, tmp_path, row=0, kept_row=0, draw=1, scored_row=0)
+    expensive = changed(cost_table, tmp_path, row=0, draw=1, scored_row=0)
     exact = vcas(*train_arguments("exact"), "--output_dir", tmp_path / "exact")
     gated = vcas(*train_arguments("vcas"), "--cost_table", expensive, "--output_dir", tmp_path / "gated")
     for result in (exact, gated):
@@ -61,7 +61,7 @@ def test_what_never_pays_runs_exactly_and_says_so(vcas, train_arguments, cost_ta
 
 
 def test_what_always_pays_is_sampled_as_without_a_gate(vcas, train_arguments, cost_table, tmp_path):
-    cheap = changed(cost_table, tmp_path, row=1, kept_row=0, draw=0, scored_row=0)
+    cheap = changed(cost_table, tmp_path, row=1, draw=0, scored_row=0)
     results = [
         vcas(*train_arguments("vcas"), "--cost_table", cheap, "--output_dir", tmp_path / "gate"),
         vcas(*train_arguments("vcas"), "--benefit_gate", "false", "--output_dir", tmp_path / "none"),
@@ -74,11 +74,12 @@ def test_what_always_pays_is_sampled_as_without_a_gate(vcas, train_arguments, co
 
 
 def test_a_resumed_run_decides_by_its_checkpoint(vcas, train_arguments, cost_table, tmp_path):
-    expensive = changed(cost_table, tmp_path, row=0, kept_row=0, draw=1, scored_row=0)
+    expensive = changed(cost_table, tmp_path, row=0, draw=1, scored_row=0)
     arguments = train_arguments("vcas", save_strategy="steps", save_steps=30)
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
     assert vcas(*arguments, "--cost_table", expensive, "--output_dir", whole).returncode == 0
-    result = vcas(*arguments, "--benefit_gate", "false", "--output_dir", resumed, "--resume_from_checkpoint",
+    expensive.unlink()
+    result = vcas(*arguments, "--cost_table", expensive, "--output_dir", resumed, "--resume_from_checkpoint",
                   whole / "checkpoint-30")  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert same_weights(whole, resumed)
@@ -102,6 +103,34 @@ def test_a_bad_cost_table_changes_nothing(vcas, train_arguments, tmp_path, conte
     assert result.returncode == 2
     assert said in result.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_an_entry_of_other_linears_changes_nothing(vcas, train_arguments, cost_table, tmp_path):
+    table = json.loads(cost_table.read_text())
+    table["entries"][0]["weight_gradients"].pop()
+    path = tmp_path / "costs.json"
+    path.write_text(json.dumps(table))
+    result = vcas(*train_arguments("vcas"), "--cost_table", path, "--output_dir", tmp_path / "run")
+    assert result.returncode == 2
+    assert "6 weight_gradients" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("method, gate", [("exact", "true"), ("vcas", "false")])
+def test_a_cost_table_that_nobody_reads_is_refused(vcas, train_arguments, cost_table, tmp_path, method, gate):
+    result = vcas(*train_arguments(method), "--benefit_gate", gate, "--cost_table", cost_table, "--output_dir",
+                  tmp_path / "run")  # fmt: skip
+    assert result.returncode == 2
+    assert "--cost_table" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_overwriting_a_gated_run_leaves_no_cost_table(vcas, train_arguments, cost_table, tmp_path):
+    arguments = train_arguments("vcas", max_steps=4)
+    assert vcas(*arguments, "--cost_table", cost_table, "--output_dir", tmp_path / "run").returncode == 0
+    assert (tmp_path / "run" / "cost_table.json").exists()
+    assert vcas(*arguments, "--overwrite_output_dir", "--output_dir", tmp_path / "run").returncode == 0
+    assert not (tmp_path / "run" / "cost_table.json").exists()
 
 
 @pytest.mark.parametrize("missing", ["--model_name_or_path", "--output"])

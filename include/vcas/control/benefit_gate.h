@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "vcas/control/controller.h"
@@ -20,11 +21,10 @@ struct CostKey {
   bool operator==(const CostKey&) const = default;
 };
 
-/// Seconds of a linear's weight gradient: row·R over all of R rows; draw + scored_row·R + kept_row·r over r
-/// of them. What both have in common is left out.
+/// Seconds of a linear's weight gradient: row·r over r rows, and draw + scored_row·R on top where they are a
+/// sample of R.
 struct WeightGradientCost {
   double row = 0;
-  double kept_row = 0;
   double draw = 0;
   double scored_row = 0;
 };
@@ -62,7 +62,7 @@ class CostTable {
   std::vector<EncoderLayerCost> entries_;
 };
 
-/// What a pass did exactly because sampling it would not have paid.
+/// What a pass does exactly because sampling it would not pay.
 struct GatedParts {
   std::vector<int64_t> blocks;       ///< whose SampleA keeps what the block above kept
   std::vector<std::string> weights;  ///< whose gradient is over all rows
@@ -76,13 +76,16 @@ class BenefitGate {
   /// @throws c10::Error for costs of another number of linears than the layout's blocks have.
   BenefitGate(EncoderLayerCost cost, SamplingLayout layout);
 
-  /// @param offsets N+1, rows of each sample. @param gated what was taken out.
-  sampling::SamplingPlan apply(sampling::SamplingPlan plan, const std::vector<int64_t>& offsets,
-                               GatedParts& gated) const;
+  /// A block below one that leaves samples out is never gated: it works on compact rows already, and its draw
+  /// alone costs next to nothing.
+  /// @param offsets N+1, rows of each sample. @return the plan, and what was taken out of it.
+  std::pair<sampling::SamplingPlan, GatedParts> apply(sampling::SamplingPlan plan,
+                                                      const std::vector<int64_t>& offsets) const;
   const EncoderLayerCost& cost() const { return cost_; }
 
  private:
-  bool pays(const WeightGradientCost& cost, double rows, double ratio) const;
+  bool leaving_out_pays(size_t block, const std::vector<double>& row_keep_ratio, double left_out_rows,
+                        double rows) const;
 
   EncoderLayerCost cost_;
   SamplingLayout layout_;

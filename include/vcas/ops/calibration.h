@@ -9,18 +9,26 @@
 
 namespace vcas::ops {
 
+/// A linear of a block, as its weight gradient sees it.
+struct WeightGradientShape {
+  int64_t outputs;
+  int64_t inputs;
+  Precision precision;
+  bool input_norms_known;  ///< false: computed for each draw
+};
+
 /// The weight gradient of a linear as a block's backward pass computes it, on random numbers: what
 /// calibration times.
 class WeightGradientTrial {
  public:
   /// @param rows that arrive.
-  WeightGradientTrial(int64_t outputs, int64_t inputs, int64_t rows, Precision precision);
+  WeightGradientTrial(const WeightGradientShape& shape, int64_t rows);
 
   /// @param kept rows that SampleW keeps; all of them: exact, without a draw.
   void run(int64_t kept) const;
 
  private:
-  Precision precision_;
+  WeightGradientShape shape_;
   at::Tensor gradient_, input_, result_;
   std::vector<double> gradient_norms_, input_norms_;
 };

@@ -7,9 +7,9 @@ namespace vcas::ops {
 /// gradients.
 enum class Precision { float32, bfloat16 };
 
-/// Whether products of that precision run on the instructions that they are fast with: AVX-512, and for bfloat16
-/// AVX512-BF16. False where the processor has none or the environment's ONEDNN_MAX_CPU_ISA hides them; products
-/// are right all the same.
+/// Whether products of that precision run on the instructions that they are fast with: AVX-512, and for
+/// bfloat16 AVX512-BF16. False where the processor has none, oneDNN's own switch (ONEDNN_MAX_CPU_ISA or
+/// DNNL_MAX_CPU_ISA) hides them, or LibTorch lacks the micro-kernel; products are right all the same.
 bool is_fast(Precision precision);
 
 }  // namespace vcas::ops

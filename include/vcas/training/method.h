@@ -39,7 +39,8 @@ struct SamplingStatus {
   std::vector<double> sample_keep_ratio;         ///< rho, by block
   std::map<std::string, double> row_keep_ratio;  ///< nu, by weight
   std::optional<control::AdaptationReport> last_adaptation;
-  std::optional<control::GatedParts> gated;  ///< of the last pass; nothing where no costs are known
+  /// Of the last micro-batch; nothing where no costs are known, and in an adaptation.
+  std::optional<control::GatedParts> gated;
 };
 
 /// What a method needs to go on after a restart.
@@ -58,6 +59,8 @@ class Method {
   virtual MicroBatchGradient backward(const MicroBatch& batch, double loss_scale) = 0;
   /// Nothing for a method that does not sample.
   virtual std::optional<SamplingStatus> status() const { return std::nullopt; }
+  /// The costs by which it leaves sampling off, if any.
+  virtual std::optional<control::EncoderLayerCost> cost() const { return std::nullopt; }
   virtual MethodState state() const { return {}; }
   /// @throws c10::Error naming what does not fit.
   virtual void load_state(const MethodState&) {}
@@ -86,8 +89,7 @@ class VcasMethod final : public Method {
   std::optional<SamplingStatus> status() const override;
   MethodState state() const override;
   void load_state(const MethodState& state) override;
-  /// The costs that decide, if any.
-  std::optional<control::EncoderLayerCost> cost() const;
+  std::optional<control::EncoderLayerCost> cost() const override;
 
  private:
   void set_cost(const std::optional<control::EncoderLayerCost>& cost);

@@ -14,6 +14,7 @@
 #include "ops/kernels/pooled_tensor.h"
 #include "ops/kernels/reductions.h"
 #include "ops/kernels/tensor_rows.h"
+#include "ops/linear/linear_backward.h"
 #include "ops/linear/sampled_weight.h"
 #include "saved_activations.h"
 #include "vcas/sampling/norms.h"
@@ -227,12 +228,22 @@ class CpuBackward {
 
   /// Norms of the rows that query, key and value share, float64; undefined when nothing is sampled.
   const at::Tensor& attention_input_norm() {
-    if (!attention_input_norm_.defined() && (request_.plan.sampled || request_.row_scores)) {
+    if (!attention_input_norm_.defined() && (request_.row_scores || draws_rows_of_attention_input())) {
       attention_input_norm_ = kernels::pooled_empty({forward_.arguments.rows()}, at::kDouble);
       kernels::reduce_rows(rows_of(s_.attention_input), forward_.arguments.rows(), a_.hidden(),
                            attention_input_norm_.mutable_data_ptr<double>(), nullptr, *workspace_);
     }
     return attention_input_norm_;
+  }
+
+  bool draws_rows_of_attention_input() const {
+    for (const auto which : {EncoderLinear::query, EncoderLinear::key, EncoderLinear::value}) {
+      const auto index = static_cast<int64_t>(which);
+      const bool all_rows = runs_on_all_rows(a_.options.first_row_only, index);
+      const int64_t rows = all_rows ? kept_.count() : kept_.query_count();
+      if (weight_row_count(request_.plan, index, rows) < rows) return true;
+    }
+    return false;
   }
 
   /// SampleW: which of the compact rows enter the weight's gradient, and the product over them.

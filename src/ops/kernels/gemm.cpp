@@ -2,10 +2,12 @@
 
 #include <ATen/native/CPUBlas.h>
 #include <c10/util/Exception.h>
+#include <c10/util/env.h>
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
+#include <cctype>
+#include <string>
 #include <string_view>
 
 #include "ops/kernels/gemm_detail.h"
@@ -105,17 +107,26 @@ namespace vcas::ops {
 
 namespace {
 
-/// Whether the environment caps oneDNN below the instructions that a precision is fast with.
+/// oneDNN's switch as it reads it itself: lower case, the first of its names that is set.
+std::string isa_cap() {
+  for (const char* name : {"ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"}) {
+    std::string value = c10::utils::get_env(name).value_or("");
+    if (value.empty()) continue;
+    std::transform(value.begin(), value.end(), value.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return value;
+  }
+  return {};
+}
+
+/// Whether it caps oneDNN below the instructions that a precision is fast with.
 bool capped_below(Precision precision) {
   // In oneDNN's order; the caps that it may add later are higher.
   static constexpr std::array<std::string_view, 7> kLower = {
-      "SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI"};
+      "sse41", "avx", "avx2", "avx2_vnni", "avx2_vnni_2", "avx512_core", "avx512_core_vnni"};
   constexpr size_t kBelowAvx512 = 5;
-  const char* cap = std::getenv("ONEDNN_MAX_CPU_ISA");
-  if (cap == nullptr) cap = std::getenv("DNNL_MAX_CPU_ISA");
-  if (cap == nullptr) return false;
   const auto* const end = precision == Precision::bfloat16 ? kLower.end() : kLower.begin() + kBelowAvx512;
-  return std::find(kLower.begin(), end, std::string_view(cap)) != end;
+  return std::find(kLower.begin(), end, isa_cap()) != end;
 }
 
 bool has_instructions(Precision precision) {

@@ -8,17 +8,18 @@
 
 namespace vcas::ops {
 
-WeightGradientTrial::WeightGradientTrial(int64_t outputs, int64_t inputs, int64_t rows, Precision precision)
-    : precision_(precision),
-      gradient_(at::randn({rows, outputs})),
-      input_(at::randn({rows, inputs})),
-      result_(at::empty({outputs, inputs})),
+WeightGradientTrial::WeightGradientTrial(const WeightGradientShape& shape, int64_t rows)
+    : shape_(shape),
+      gradient_(at::randn({rows, shape.outputs})),
+      input_(at::randn({rows, shape.inputs})),
+      result_(at::empty({shape.outputs, shape.inputs})),
       gradient_norms_(static_cast<size_t>(rows)),
       input_norms_(static_cast<size_t>(rows)) {
   const auto workspace = kernels::lease_workspace();
-  kernels::reduce_rows(kernels::rows_of(gradient_), rows, outputs, gradient_norms_.data(), nullptr,
+  kernels::reduce_rows(kernels::rows_of(gradient_), rows, shape.outputs, gradient_norms_.data(), nullptr,
                        *workspace);
-  kernels::reduce_rows(kernels::rows_of(input_), rows, inputs, input_norms_.data(), nullptr, *workspace);
+  kernels::reduce_rows(kernels::rows_of(input_), rows, shape.inputs, input_norms_.data(), nullptr,
+                       *workspace);
 }
 
 void WeightGradientTrial::run(int64_t kept) const {
@@ -31,11 +32,11 @@ void WeightGradientTrial::run(int64_t kept) const {
   args.gradient = kernels::rows_of(gradient_);
   args.gradient_norms = gradient_norms_;
   args.input = kernels::rows_of(input_);
-  args.input_norms = input_norms_.data();
-  args.output_size = gradient_.size(1);
-  args.input_size = input_.size(1);
+  if (shape_.input_norms_known) args.input_norms = input_norms_.data();
+  args.output_size = shape_.outputs;
+  args.input_size = shape_.inputs;
   args.result = result_.mutable_data_ptr<float>();
-  args.precision = precision_;
+  args.precision = shape_.precision;
   sample_weight_gradient(args, *workspace);
 }
 
