@@ -127,8 +127,7 @@ void add_flags(TrainCommand& command) {
   add_sampling_flags(flags, options.controller);
   flags.add("benefit_gate", options.benefit_gate,
             "run exactly what costs more to sample than it saves, by the cost table; a resumed run goes on "
-            "with its "
-            "checkpoint's");
+            "with its checkpoint's");
   flags.add(
       "cost_table", options.cost_table,
       "costs of this machine, as vcas calibrate writes them; without it, those that come with vcas, for the "
