@@ -131,15 +131,9 @@ RunOptions run_options_of(const TextTrainingOptions& options, const data::Tokeni
 /// Said once a run: results are right either way.
 void warn_of_slow(ops::Precision precision) {
   if (!ops::is_fast(ops::Precision::float32)) {
-    warn(
-        "products do not run on AVX-512 here (processor, ONEDNN_MAX_CPU_ISA or LibTorch): results are right, "
-        "but "
-        "take longer");
+    warn("products run without AVX-512 here (processor or ONEDNN_MAX_CPU_ISA): right, but slow");
   } else if (!ops::is_fast(precision)) {
-    warn(
-        "bf16: products do not run on bfloat16 instructions here (processor, ONEDNN_MAX_CPU_ISA or "
-        "LibTorch): they "
-        "are right, but slower than in float32");
+    warn("products run without AVX512-BF16 here (processor or ONEDNN_MAX_CPU_ISA): slower than in float32");
   }
 }
 

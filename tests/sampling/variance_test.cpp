@@ -9,7 +9,7 @@
 namespace vcas::sampling {
 namespace {
 
-at::Tensor doubles(std::vector<double> values) { return at::tensor(values, at::kDouble); }
+at::Tensor doubles(const std::vector<double>& values) { return at::tensor(values, at::kDouble); }
 
 TEST(BernoulliVariance, IsTheAnalyticSum) {
   // (1-.5)/.5·4 + (1-.25)/.25·9 + 0 + 0
