@@ -3,17 +3,16 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace vcas::control {
 namespace {
 
-/// What a weight's gradient costs over a share of `rows` rows.
-double seconds(const WeightGradientCost& cost, double rows, double ratio) {
-  if (ratio >= 1) return cost.row * rows;
-  const auto available = std::max<int64_t>(1, static_cast<int64_t>(rows));
-  const auto kept = static_cast<double>(sampling::count_from_ratio(ratio, available));
-  return cost.draw + cost.scored_row * rows + cost.row * kept;
+/// Whether a weight's gradient over `kept` of some rows costs less than over all of them.
+bool pays(const WeightGradientCost& cost, int64_t kept, int64_t rows) {
+  const auto left_out = static_cast<double>(rows - kept);
+  return cost.draw + cost.scored_row * static_cast<double>(rows) < cost.row * left_out;
 }
 
 }  // namespace
@@ -63,8 +62,9 @@ std::pair<sampling::SamplingPlan, GatedParts> BenefitGate::apply(sampling::Sampl
     for (size_t i = 0; i < linears.size(); ++i) {
       if (!linears[i].trainable || row_keep_ratio[i] >= 1) continue;
       const double arriving = share * (linears[i].one_row_per_sample ? static_cast<double>(samples) : rows);
-      const auto& cost = cost_.linears[i];
-      if (seconds(cost, arriving, row_keep_ratio[i]) < seconds(cost, arriving, 1)) continue;
+      const auto available = std::max<int64_t>(1, std::llround(arriving));
+      const int64_t kept_of_them = sampling::count_from_ratio(row_keep_ratio[i], available);
+      if (kept_of_them >= available || pays(cost_.linears[i], kept_of_them, available)) continue;
       gated.weights.push_back(linears[i].name);
       row_keep_ratio[i] = 1;
     }
