@@ -41,11 +41,7 @@ int run(CalibrateCommand& command, const CLI::App& parsed) {
   if (command.model_name_or_path.empty())
     throw InputError("--model_name_or_path: expected a folder, got nothing");
   if (command.output.empty()) throw InputError("--output: expected a file, got nothing");
-  const auto folder = command.output.parent_path();
-  if (!folder.empty() && !std::filesystem::is_directory(folder)) {
-    throw InputError("--output",
-                     fmt::format("expected a file in an existing folder, got '{}'", command.output.string()));
-  }
+  require_existing_folder("--output", command.output);
   control::CostTable table;
   if (std::filesystem::exists(command.output)) table = training::read_cost_table(command.output);
   set_threads(command.common.threads);

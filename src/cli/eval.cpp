@@ -82,11 +82,7 @@ void write_predictions(const training::TextEvaluation& evaluation, const std::fi
 
 void require_writable_predictions(const std::filesystem::path& path) {
   formats::table_format(path);
-  const auto folder = path.parent_path();
-  if (!folder.empty() && !std::filesystem::is_directory(folder)) {
-    throw InputError("--predictions",
-                     fmt::format("expected a file in an existing folder, got '{}'", path.string()));
-  }
+  require_existing_folder("--predictions", path);
 }
 
 int run(EvalCommand& command, const CLI::App& parsed) {

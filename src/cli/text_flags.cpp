@@ -62,6 +62,12 @@ void require_data(const training::TextDataOptions& options, bool training) {
   }
 }
 
+void require_existing_folder(const std::string& flag, const std::filesystem::path& file) {
+  const auto folder = file.parent_path();
+  if (folder.empty() || std::filesystem::is_directory(folder)) return;
+  throw InputError(flag, fmt::format("expected a file in an existing folder, got '{}'", file.string()));
+}
+
 void set_threads(int64_t threads) {
   if (threads > 0) at::set_num_threads(static_cast<int>(threads));
 }

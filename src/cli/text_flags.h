@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 
 #include "cli/flags.h"
@@ -20,6 +21,8 @@ void add_threads_flag(FlagTable& flags, CommonOptions& options);
 
 /// @throws formats::InputError naming what is missing or contradicts itself.
 void require_data(const training::TextDataOptions& options, bool training);
+/// @param flag that names a file to be written. @throws formats::InputError when its folder does not exist.
+void require_existing_folder(const std::string& flag, const std::filesystem::path& file);
 void set_threads(int64_t threads);
 
 }  // namespace vcas::cli

@@ -10,10 +10,13 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <utility>
 #include <vector>
 
+#include "training/dtype_name.h"
 #include "vcas/ops/calibration.h"
 #include "vcas/ops/encoder_layer.h"
+#include "vcas/training/history.h"
 
 namespace vcas::training {
 namespace {
@@ -37,11 +40,8 @@ std::vector<double> medians(const std::vector<std::function<void()>>& candidates
     }
   }
   std::vector<double> result;
-  for (auto& samples : times) {
-    const auto middle = samples.begin() + static_cast<std::ptrdiff_t>(samples.size() / 2);
-    std::nth_element(samples.begin(), middle, samples.end());
-    result.push_back(*middle);
-  }
+  result.reserve(times.size());
+  for (auto& samples : times) result.push_back(percentiles(std::move(samples)).median);
   return result;
 }
 
@@ -130,8 +130,7 @@ control::EncoderLayerCost measure_encoder_layer_cost(int64_t hidden_size, int64_
   const auto widening = measure_linear({intermediate_size, hidden_size, precision, true}, share);
   const auto narrowing = measure_linear({hidden_size, intermediate_size, precision, true}, share);
   control::EncoderLayerCost cost;
-  cost.key = {hidden_size, intermediate_size, precision == ops::Precision::bfloat16 ? "bfloat16" : "float32",
-              at::get_num_threads()};
+  cost.key = {hidden_size, intermediate_size, dtype_name(precision), at::get_num_threads()};
   cost.block = measure_block(hidden_size, intermediate_size, heads, precision, share);
   cost.linears = {square, square, square, square, widening, narrowing};
   return cost;

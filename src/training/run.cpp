@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include "training/dtype_name.h"
 #include "vcas/formats/atomic_directory.h"
 #include "vcas/formats/error.h"
 #include "vcas/training/checkpoint.h"
@@ -165,7 +166,7 @@ RunSummary Run::summary() const {
           history_.step_milliseconds(),
           history_.flops(),
           run_options_.threads,
-          options_.bf16 ? "bfloat16" : "float32"};
+          dtype_name(options_.compute().precision)};
 }
 
 bool Run::is_due(IntervalStrategy strategy, int64_t interval) const {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <utility>
 
+#include "training/dtype_name.h"
 #include "vcas/formats/atomic_directory.h"
 #include "vcas/formats/error.h"
 #include "vcas/formats/json.h"
@@ -74,10 +75,10 @@ data::TokenizedTexts tokenize(const data::TextDataset& dataset, const TextModelD
 /// What sampling costs and saves in a block of this model; nothing where the table does not know its shape.
 std::optional<control::EncoderLayerCost> cost_of(const TextTrainingOptions& options,
                                                  const TextModelDirectory& directory) {
-  if (!options.benefit_gate) return std::nullopt;
+  if (options.method != "vcas" || !options.benefit_gate) return std::nullopt;
   const auto config = read_bert_config(directory.config, directory.path);
   const control::CostKey key{config.hidden_size, config.intermediate_size,
-                             options.train.bf16 ? "bfloat16" : "float32", at::get_num_threads()};
+                             dtype_name(options.train.compute().precision), at::get_num_threads()};
   const auto table =
       options.cost_table.empty() ? control::CostTable::shipped() : read_cost_table(options.cost_table);
   const auto* cost = table.find(key);

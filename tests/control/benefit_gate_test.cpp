@@ -173,7 +173,9 @@ TEST(CostTable, ShippedOneClosesTheGateNearOne) {
         ASSERT_NE(entry, nullptr);
         const BenefitGate gate(*entry, one_block);
         const auto near = gate.apply(plan({1}, {std::vector<double>(6, 0.9995)}), offsets).second;
-        EXPECT_GE(near.weights.size(), 5U) << hidden << ' ' << dtype << ' ' << threads;
+        const bool without_overhead = hidden == 768 && std::string(dtype) == "float32" && threads == 2;
+        EXPECT_EQ(near.weights.size(), without_overhead ? 5U : 6U)
+            << hidden << ' ' << dtype << ' ' << threads;
         const auto far = gate.apply(plan({0.5}, {std::vector<double>(6, 0.3)}), offsets).second;
         EXPECT_TRUE(far.weights.empty() && far.blocks.empty()) << hidden << ' ' << dtype << ' ' << threads;
       }

@@ -2,14 +2,8 @@
 
 import json
 
-import numpy
 import pytest
-from safetensors.numpy import load_file
-
-
-def same_weights(a, b):
-    first, second = (load_file(folder / "model.safetensors") for folder in (a, b))
-    return all(numpy.array_equal(first[name].view(numpy.uint8), second[name].view(numpy.uint8)) for name in first)
+from saved_weights import assert_same_bits, weights
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +47,7 @@ def test_what_never_pays_runs_exactly_and_says_so(vcas, train_arguments, cost_ta
     gated = vcas(*train_arguments("vcas"), "--cost_table", expensive, "--output_dir", tmp_path / "gated")
     for result in (exact, gated):
         assert result.returncode == 0, result.stderr
-    assert same_weights(tmp_path / "exact", tmp_path / "gated")
+    assert_same_bits(weights(tmp_path / "exact"), weights(tmp_path / "gated"))
     lines = [json.loads(line) for line in (tmp_path / "gated" / "metrics.jsonl").read_text().splitlines()]
     gated = [line["gated"] for line in lines if "gated" in line]  # every other line is of an adaptation
     assert len(gated) >= 3
@@ -69,7 +63,7 @@ def test_what_always_pays_is_sampled_as_without_a_gate(vcas, train_arguments, co
     ]
     for result in results:
         assert result.returncode == 0, result.stderr
-    assert same_weights(tmp_path / "gate", tmp_path / "none")
+    assert_same_bits(weights(tmp_path / "gate"), weights(tmp_path / "none"))
     assert "gated" not in (tmp_path / "gate" / "metrics.jsonl").read_text()
     assert not (tmp_path / "none" / "cost_table.json").exists()
 
@@ -83,7 +77,7 @@ def test_a_resumed_run_decides_by_its_checkpoint(vcas, train_arguments, cost_tab
     result = vcas(*arguments, "--cost_table", expensive, "--output_dir", resumed, "--resume_from_checkpoint",
                   whole / "checkpoint-30")  # fmt: skip
     assert result.returncode == 0, result.stderr
-    assert same_weights(whole, resumed)
+    assert_same_bits(weights(whole), weights(resumed))
     assert (resumed / "cost_table.json").read_text() == (whole / "cost_table.json").read_text()
 
 

@@ -13,10 +13,7 @@ import termios
 import numpy
 import pytest
 from safetensors.numpy import load_file
-
-
-def weights(folder):
-    return load_file(folder / "model.safetensors")
+from saved_weights import assert_same_bits, weights
 
 
 def read_terminal(descriptor):
@@ -30,12 +27,6 @@ def read_terminal(descriptor):
             os.close(descriptor)
             return shown.decode()
         shown += part
-
-
-def assert_same_bits(a, b):
-    assert a.keys() == b.keys()
-    for name in a:
-        assert numpy.array_equal(a[name].view(numpy.uint8), b[name].view(numpy.uint8)), name
 
 
 def metrics(folder):
