@@ -14,7 +14,6 @@
 namespace vcas::cli {
 namespace {
 
-using formats::InputError;
 using formats::TableFormat;
 
 struct EvalCommand {
