@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <tuple>
 #include <utility>
 
 #include "vcas/sampling/distance.h"
@@ -78,7 +77,11 @@ std::optional<control::EncoderLayerCost> VcasMethod::cost() const {
 MicroBatchGradient VcasMethod::backward(const MicroBatch& batch, double loss_scale) {
   if (controller_.adapts(batch.number, batch.full_size)) return adapt(batch, loss_scale);
   auto plan = controller_.plan();
-  if (gate_) std::tie(plan, gated_) = gate_->apply(std::move(plan), batch.offsets);
+  if (gate_) {
+    auto [worth, gated] = gate_->apply(std::move(plan), batch.offsets);
+    plan = std::move(worth);
+    gated_ = std::move(gated);
+  }
   auto result = batch.pass->backward(plan, loss_scale, /*want_stats=*/false, /*last_pass=*/true);
   return {std::move(result.gradients), result.flops, 0};
 }
