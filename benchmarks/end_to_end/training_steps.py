@@ -46,6 +46,10 @@ class TrainingSteps:
         """Examples, loss and accuracy on the held-out texts."""
         return self._request("evaluate")[0]
 
+    def keep_ratios(self):
+        """What a VCAS run keeps at present: {"sample": rho by block, "row": nu by the name of a weight}."""
+        return self._request("keep_ratios")[0]
+
     def _request(self, request):
         self._process.stdin.write(request + "\n")
         self._process.stdin.flush()
