@@ -21,11 +21,14 @@ import contextlib
 import json
 import pathlib
 import random
+import shutil
 import tempfile
 
 import numpy
+import torch
 import transformers
 from hugging_face_steps import PEERS, Features
+from plan_grid import SIZES
 from training_steps import (
     ROOT,
     TrainingSteps,
@@ -42,6 +45,8 @@ from training_steps import (
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=pathlib.Path, help="Hugging Face folder (default: the package MiniLM-L6)")
+    parser.add_argument("--random_weights", choices=SIZES,
+                        help="a BERT of this size with random weights, read from a folder like any other")
     parser.add_argument("--build_dir", type=pathlib.Path, default=ROOT / "build" / "release")
     parser.add_argument("--runs", default="exact/float32,vcas/float32,exact/bfloat16,vcas/bfloat16",
                         help="ours, method/precision (default: %(default)s)")
@@ -67,6 +72,17 @@ def uniform_texts(tokenizer, length, count, generator):
         chosen = [generator.randrange(len(words)) for _ in range(length - 2)]
         texts.append((" ".join(words[i] for i in chosen), chosen[0] % 26))
     return texts
+
+
+def random_model(size, folder, seed):
+    """A folder of a BERT of that size, with the packaged model's tokenizer."""
+    source = packaged_model()
+    torch.manual_seed(seed)
+    config = transformers.AutoConfig.from_pretrained(source, **SIZES[size])
+    transformers.AutoModel.from_config(config).save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
+        shutil.copy(source / name, folder)
+    return folder
 
 
 def choose_texts(model, arguments):
@@ -112,6 +128,8 @@ def times_faster(theirs, ours):
 def report(names, seconds, lengths, arguments):
     """names: of the columns of seconds; the first is what the others are compared with."""
     texts = "texts of random words" if arguments.uniform_length else "glosses of WordNet's nouns"
+    model = f"{arguments.random_weights} with random weights" if arguments.random_weights \
+        else arguments.model or "MiniLM-L6"
     eager = seconds[:, 0]
     lines = "\n".join(f"| {name} | {milliseconds(column)} | {times_faster(eager, column)} |"
                       for name, column in zip(names[1:], seconds.T[1:], strict=True))
@@ -120,9 +138,10 @@ def report(names, seconds, lengths, arguments):
     {command()}
 
 {conditions(arguments.threads, "Hugging Face in float32")}, transformers {transformers.__version__}.
-{len(seconds)} steps of {arguments.batch} {texts}, {lengths[:, 0].mean():.1f} tokens on average and
-{lengths[:, 1].mean():.1f} in the longest of a batch, after {arguments.warmup_steps} steps of ours; the programs take
-turns of {arguments.segment} steps on the same examples. The script says what a step is.
+{model}, {len(seconds)} steps of {arguments.batch} {texts},
+{lengths[:, 0].mean():.1f} tokens on average and {lengths[:, 1].mean():.1f} in the longest of a batch,
+after {arguments.warmup_steps} steps of ours; the programs take turns of {arguments.segment} steps on the same examples.
+The script says what a step is and what the lines are.
 
 | | ms a step, median (quartiles) | times faster than Hugging Face, of the total times (95 % interval) |
 |---|---|---|
@@ -168,9 +187,11 @@ def measure(model, rows, train_file, arguments):
 
 def main():
     arguments = parse_arguments()
-    model = arguments.model or packaged_model()
-    rows = choose_texts(model, arguments)
     with tempfile.TemporaryDirectory() as folder:
+        model = arguments.model or packaged_model()
+        if arguments.random_weights:
+            model = random_model(arguments.random_weights, pathlib.Path(folder), arguments.seed)
+        rows = choose_texts(model, arguments)
         train_file = pathlib.Path(folder) / "texts.jsonl"
         train_file.write_text("".join(json.dumps({"sentence": text, "label": label}) + "\n" for text, label in rows))
         names, seconds, lengths = measure(model, rows, train_file, arguments)

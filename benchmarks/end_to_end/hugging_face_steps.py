@@ -113,5 +113,5 @@ def fixed_ratios(model, plan):
 PEERS = {
     "eager": (HuggingFaceSteps, "Hugging Face, dynamic padding"),
     "compile": (CompiledSteps, "the same, torch.compile"),
-    "per_linear": (PerLinearSteps, "the same, published method: per-linear skipping at our VCAS run's ratios"),
+    "per_linear": (PerLinearSteps, "the same, the published method's per-linear skipping"),
 }

@@ -2,7 +2,6 @@
 
 #include <ATen/Parallel.h>
 
-#include <cstdio>
 #include <cstdlib>
 #include <string_view>
 
