@@ -105,10 +105,15 @@ def test_without_the_division_by_p_it_is_not(skipping, sample, row, monkeypatch)
     assert worst_deviation(bert) > BOUND
 
 
-def test_linears_compute_on_the_kept_samples_alone(skipping):
+def test_linears_compute_on_the_kept_samples_alone_and_a_dropped_one_stays_dropped(skipping, monkeypatch):
+    rows, real = [], skipping.sampled_weight_gradient
+    monkeypatch.setattr(skipping, "sampled_weight_gradient",
+                        lambda gradient, inputs, ratio: (rows.append(len(gradient)), real(gradient, inputs, ratio))[1])
     bert = sampled(skipping, 0.5, 1.0)
     torch.manual_seed(2)
     for _ in range(20):
+        rows.clear()
         bert.gradient()
-        upper, lower = reversed([len(block.kept) for block in bert.skipping._blocks])
-        assert lower <= upper <= BATCH
+        lower, upper = (set(block.kept.tolist()) for block in bert.skipping._blocks)
+        assert lower <= upper
+        assert rows == [len(upper) * TOKENS] * 6 + [len(lower) * TOKENS] * 6
