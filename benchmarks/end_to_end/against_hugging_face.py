@@ -7,7 +7,10 @@ schedule and clipping. Ours pack the texts; they run --warmup_steps first, so th
 and an adaptation that falls among the timed steps counts. Theirs is what transformers.Trainer does in a float32 step,
 without the Trainer's own overhead: DataCollatorWithPadding (dynamic padding to the batch's longest text), the default
 attention and fused AdamW. Texts are tokenised beforehand; collation is part of a step. The programs take turns, a
-segment of a few steps each, so that the machine's changes meet all of them.
+segment of a few steps each, so that the machine's changes meet all of them. --peers adds lines of the same step with
+  compile     torch.compile(model, dynamic=True); it compiles for batches of several lengths before anything is timed;
+  per_linear  the published method rebuilt on stock operators (per_linear_skipping.py), at the keep ratios that our run
+              vcas/float32 has at that moment, or else those of plan_grid.py's plan "reached". It does not adapt.
 
   cmake --preset release -D VCAS_BUILD_BENCHMARKS=ON && cmake --build build/release --target training_steps
   .venv/bin/python benchmarks/end_to_end/against_hugging_face.py --output docs/benchmarks/against_hugging_face.md
@@ -18,12 +21,14 @@ import contextlib
 import json
 import pathlib
 import random
+import shutil
 import tempfile
-import time
 
 import numpy
 import torch
 import transformers
+from hugging_face_steps import PEERS, Features
+from plan_grid import SIZES
 from training_steps import (
     ROOT,
     TrainingSteps,
@@ -40,9 +45,13 @@ from training_steps import (
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=pathlib.Path, help="Hugging Face folder (default: the package MiniLM-L6)")
+    parser.add_argument("--random_weights", choices=SIZES,
+                        help="a BERT of this size with random weights, read from a folder like any other")
     parser.add_argument("--build_dir", type=pathlib.Path, default=ROOT / "build" / "release")
     parser.add_argument("--runs", default="exact/float32,vcas/float32,exact/bfloat16,vcas/bfloat16",
                         help="ours, method/precision (default: %(default)s)")
+    parser.add_argument("--peers", default="eager", help="of " + ",".join(PEERS) + "; eager is always there, as what "
+                        "the others are compared with (default: %(default)s)")
     parser.add_argument("--uniform_length", type=int, help="texts of random words with so many tokens")
     parser.add_argument("--warmup_steps", type=int, default=300, help="of ours, not timed (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=60, help="timed steps of each (default: %(default)s)")
@@ -65,6 +74,17 @@ def uniform_texts(tokenizer, length, count, generator):
     return texts
 
 
+def random_model(size, folder, seed):
+    """A folder of a BERT of that size, with the packaged model's tokenizer."""
+    source = packaged_model()
+    torch.manual_seed(seed)
+    config = transformers.AutoConfig.from_pretrained(source, **SIZES[size])
+    transformers.AutoModel.from_config(config).save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
+        shutil.copy(source / name, folder)
+    return folder
+
+
 def choose_texts(model, arguments):
     generator = random.Random(arguments.seed)
     count = (arguments.warmup_steps + arguments.segment + arguments.steps) * arguments.batch
@@ -74,57 +94,21 @@ def choose_texts(model, arguments):
     return generator.sample(read_wordnet_nouns(), count)
 
 
-class HuggingFaceSteps:
-    """transformers.Trainer's training step over features that were tokenised beforehand."""
-
-    def __init__(self, model, rows, arguments):
-        torch.set_num_threads(arguments.threads)
-        torch.manual_seed(arguments.seed)
-        tokenizer = transformers.AutoTokenizer.from_pretrained(model)
-        classes = sorted({label for _, label in rows})
-        encoded = tokenizer([text for text, _ in rows], truncation=True, max_length=arguments.max_length)
-        self._features = [
-            {**{name: values[i] for name, values in encoded.items()}, "labels": classes.index(rows[i][1])}
-            for i in range(len(rows))
-        ]
-        self._collate = transformers.DataCollatorWithPadding(tokenizer)
-        self._model = transformers.AutoModelForSequenceClassification.from_pretrained(
-            model, num_labels=len(classes), dtype=torch.float32).train()
-        total_steps = len(rows) // arguments.batch
-        self._optimizer = torch.optim.AdamW(self._model.parameters(), lr=5e-5, weight_decay=0.0, fused=True)
-        self._schedule = transformers.get_scheduler("linear", self._optimizer, num_warmup_steps=total_steps // 10,
-                                                    num_training_steps=total_steps)
-
-    def step(self, examples):
-        """Seconds of a step on these examples."""
-        start = time.perf_counter()
-        batch = self._collate([self._features[i] for i in examples])
-        loss = self._model(**batch).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
-        self._optimizer.step()
-        self._schedule.step()
-        self._optimizer.zero_grad()
-        return time.perf_counter() - start
-
-    def lengths(self, examples):
-        return [len(self._features[i]["input_ids"]) for i in examples]
-
-
-def take_turns(ours, theirs, steps, segment):
-    """Seconds of the same steps of each of ours [n, runs] and of theirs [n]; mean and longest length [n, 2]."""
-    seconds, their_seconds, lengths = [], [], []
+def take_turns(ours, peers, features, steps, segment):
+    """Seconds of the same steps of each of ours and of each peer [n, ours + peers]; mean and longest length [n, 2]."""
+    seconds, lengths = [], []
     while len(seconds) < steps:
-        taken = [run.steps(min(segment, steps - len(seconds))) for run in ours]
+        taken = [run.steps(min(segment, steps - len(seconds))) for run in ours.values()]
+        for peer in peers:
+            peer.follow(ours)
         for records in zip(*taken, strict=True):
             examples = records[0]["examples"]
             if any(record["examples"] != examples for record in records):
                 raise SystemExit("against_hugging_face: expected all runs to take the same examples")
-            seconds.append([record["seconds"] for record in records])
-            their_seconds.append(theirs.step(examples))
-            of_texts = theirs.lengths(examples)
+            seconds.append([record["seconds"] for record in records] + [peer.step(examples) for peer in peers])
+            of_texts = features.lengths(examples)
             lengths.append((numpy.mean(of_texts), max(of_texts)))
-    return numpy.array(seconds), numpy.array(their_seconds), numpy.array(lengths)
+    return numpy.array(seconds), numpy.array(lengths)
 
 
 def milliseconds(seconds):
@@ -141,22 +125,27 @@ def times_faster(theirs, ours):
     return f"{ratio(units):.2f} ({low:.2f} – {high:.2f})"
 
 
-def report(names, ours, theirs, lengths, arguments):
+def report(names, seconds, lengths, arguments):
+    """names: of the columns of seconds; the first is what the others are compared with."""
     texts = "texts of random words" if arguments.uniform_length else "glosses of WordNet's nouns"
-    lines = "\n".join(f"| {name} | {milliseconds(seconds)} | {times_faster(theirs, seconds)} |"
-                      for name, seconds in zip(names, ours.T, strict=True))
+    model = f"{arguments.random_weights} with random weights" if arguments.random_weights \
+        else arguments.model or "MiniLM-L6"
+    eager = seconds[:, 0]
+    lines = "\n".join(f"| {name} | {milliseconds(column)} | {times_faster(eager, column)} |"
+                      for name, column in zip(names[1:], seconds.T[1:], strict=True))
     return f"""# Training steps against Hugging Face
 
     {command()}
 
-{conditions(arguments.threads, "Hugging Face in float32")}, transformers {transformers.__version__}. {len(theirs)} steps
-of {arguments.batch} {texts}, {lengths[:, 0].mean():.1f} tokens on average and {lengths[:, 1].mean():.1f} in the longest
-of a batch, after {arguments.warmup_steps} steps of ours; the programs take turns of {arguments.segment} steps on the
-same examples. The script says what a step is.
+{conditions(arguments.threads, "Hugging Face in float32")}, transformers {transformers.__version__}.
+{model}, {len(seconds)} steps of {arguments.batch} {texts},
+{lengths[:, 0].mean():.1f} tokens on average and {lengths[:, 1].mean():.1f} in the longest of a batch,
+after {arguments.warmup_steps} steps of ours; the programs take turns of {arguments.segment} steps on the same examples.
+The script says what a step is and what the lines are.
 
 | | ms a step, median (quartiles) | times faster than Hugging Face, of the total times (95 % interval) |
 |---|---|---|
-| Hugging Face, dynamic padding | {milliseconds(theirs)} | |
+| {names[0]} | {milliseconds(eager)} | |
 {lines}
 """
 
@@ -169,23 +158,44 @@ def start(run, model, train_file, total_steps, arguments):
                          per_device_train_batch_size=arguments.batch)
 
 
+def chosen_peers(arguments):
+    """Their names, eager first."""
+    names = arguments.peers.split(",")
+    if unknown := sorted(set(names) - set(PEERS)):
+        raise SystemExit(f"against_hugging_face: --peers: expected some of {', '.join(PEERS)}, got {unknown[0]}")
+    return ["eager"] + [name for name in PEERS if name in names and name != "eager"]
+
+
+def measure(model, rows, train_file, arguments):
+    """Names, with the peers first, and what take_turns measures of them, in the order of the names."""
+    features = Features(model, rows, arguments.max_length)
+    peer_names = chosen_peers(arguments)
+    peers = [PEERS[name][0](model, features, arguments) for name in peer_names]
+    with contextlib.ExitStack() as stack:
+        ours = {name: stack.enter_context(start(name, model, train_file, len(rows) // arguments.batch, arguments))
+                for name in arguments.runs.split(",")}
+        for run in ours.values():
+            run.steps(arguments.warmup_steps)
+        for peer in peers:
+            peer.follow(ours)
+            peer.prepare()
+        take_turns(ours, peers, features, arguments.segment, arguments.segment)  # warm-up of the peers
+        seconds, lengths = take_turns(ours, peers, features, arguments.steps, arguments.segment)
+    names = [PEERS[name][1] for name in peer_names] + [name.replace("/", ", ") for name in ours]
+    return names, numpy.roll(seconds, len(peers), axis=1), lengths
+
+
 def main():
     arguments = parse_arguments()
-    model = arguments.model or packaged_model()
-    rows = choose_texts(model, arguments)
-    names = arguments.runs.split(",")
-    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+    with tempfile.TemporaryDirectory() as folder:
+        model = arguments.model or packaged_model()
+        if arguments.random_weights:
+            model = random_model(arguments.random_weights, pathlib.Path(folder), arguments.seed)
+        rows = choose_texts(model, arguments)
         train_file = pathlib.Path(folder) / "texts.jsonl"
         train_file.write_text("".join(json.dumps({"sentence": text, "label": label}) + "\n" for text, label in rows))
-        theirs = HuggingFaceSteps(model, rows, arguments)
-        ours = [stack.enter_context(start(name, model, train_file, len(rows) // arguments.batch, arguments))
-                for name in names]
-        for run in ours:
-            run.steps(arguments.warmup_steps)
-        take_turns(ours, theirs, arguments.segment, arguments.segment)  # warm-up of theirs
-        seconds, their_seconds, lengths = take_turns(ours, theirs, arguments.steps, arguments.segment)
-    publish(report([name.replace("/", ", ") for name in names], seconds, their_seconds, lengths, arguments),
-            arguments.output)
+        names, seconds, lengths = measure(model, rows, train_file, arguments)
+    publish(report(names, seconds, lengths, arguments), arguments.output)
 
 
 if __name__ == "__main__":

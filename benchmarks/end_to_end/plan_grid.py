@@ -12,7 +12,8 @@ Lengths: as many rows in every sample, or "ragged": those of the first glosses o
 time in it is not part of these figures (vcas_against_exact.md counts it).
 
 Cells that the results file holds for this program, plan and machine are not measured again. Those whose exact step is
-expected to take more than --max_seconds (by its FLOPs) are left out, and the report names them.
+expected to take more than --max_seconds (by its FLOPs) are left out, and so are those whose program needs more than
+16 GiB (its limit of private memory, RLIMIT_DATA); the report names them. One thread is measured at one shape a model.
 
   cmake --preset release -D VCAS_BUILD_BENCHMARKS=ON && cmake --build build/release --target plan_steps
   .venv/bin/python benchmarks/end_to_end/plan_grid.py --output docs/benchmarks/plan_grid.md
@@ -24,11 +25,23 @@ import hashlib
 import itertools
 import json
 import pathlib
+import re
+import resource
 import subprocess
+import sys
 
 import numpy
 from tokenizers import Tokenizer
-from training_steps import ROOT, bootstrap_interval, command, conditions, packaged_model, publish, read_wordnet_nouns
+from training_steps import (
+    ROOT,
+    bootstrap_interval,
+    build_digest,
+    command,
+    conditions,
+    packaged_model,
+    publish,
+    read_wordnet_nouns,
+)
 
 SIZES = {
     "MiniLM-L6": {"num_hidden_layers": 6, "hidden_size": 384, "intermediate_size": 1536, "num_attention_heads": 12},
@@ -41,6 +54,18 @@ PLANS = {
 }
 RAGGED_BATCHES = 32
 FLOPS_PER_SECOND = 3e11  # of a whole exact step on 2 threads, to guess how long a cell takes
+MIN_PAIRS = 7
+MAX_GIBIBYTES = 16
+OUT_OF_MEMORY = re.compile("allocate memory|bad_alloc")
+
+
+def size_of(model):
+    """Flags of one of SIZES, or of "L6-H384": so many blocks of that hidden size with heads of 64."""
+    if model in SIZES:
+        return SIZES[model]
+    blocks, hidden = map(int, re.fullmatch(r"L(\d+)-H(\d+)", model).groups())
+    return {"num_hidden_layers": blocks, "hidden_size": hidden, "intermediate_size": 4 * hidden,
+            "num_attention_heads": hidden // 64}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +85,7 @@ class Cell:
         return self.batch * mean
 
     def expected_seconds(self, ragged):
-        size = SIZES[self.model]
+        size = size_of(self.model)
         weights = size["num_hidden_layers"] * size["hidden_size"] * (4 * size["hidden_size"] +
                                                                      2 * size["intermediate_size"])
         return 6 * weights * self.rows(ragged) / FLOPS_PER_SECOND * 2 / self.threads
@@ -75,6 +100,8 @@ def parse_arguments():
     parser.add_argument("--precisions", default="float32,bfloat16", help="(default: %(default)s)")
     parser.add_argument("--plans", default=",".join(PLANS), help="(default: %(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="(default: %(default)s)")
+    parser.add_argument("--one_thread", default="32x32", help="batch and length that is also measured on one thread; "
+                        "empty: none (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=20, help="of a cell, at least 7 pairs (default: %(default)s)")
     parser.add_argument("--max_seconds", type=float, default=20, help="of an exact step (default: %(default)s)")
     parser.add_argument("--results", type=pathlib.Path, default=ROOT / "build" / "plan_grid.jsonl",
@@ -85,10 +112,13 @@ def parse_arguments():
 
 def cells(arguments):
     lengths = [length if length == "ragged" else int(length) for length in arguments.lengths.split(",")]
-    batches = [int(batch) for batch in arguments.batches.split(",")]
-    for values in itertools.product(arguments.models.split(","), batches, lengths, arguments.precisions.split(","),
-                                    [arguments.threads], arguments.plans.split(",")):
-        yield Cell(*values)
+    shapes = [(int(batch), length, arguments.threads)
+              for batch, length in itertools.product(arguments.batches.split(","), lengths)]
+    if arguments.one_thread:
+        shapes.append((*map(int, arguments.one_thread.split("x")), 1))
+    for model, (batch, length, threads), precision, plan in itertools.product(
+            arguments.models.split(","), shapes, arguments.precisions.split(","), arguments.plans.split(",")):
+        yield Cell(model, batch, length, precision, threads, plan)
 
 
 def gloss_lengths(count):
@@ -99,16 +129,31 @@ def gloss_lengths(count):
     return [len(encoded.ids) for encoded in tokenizer.encode_batch(glosses)]
 
 
-def measure(cell, ragged, arguments):
+def limit_memory():
+    resource.setrlimit(resource.RLIMIT_DATA, (MAX_GIBIBYTES << 30, MAX_GIBIBYTES << 30))
+
+
+def run_steps(cell, ragged, arguments):
+    """The finished program."""
     lengths = ragged[:cell.batch * RAGGED_BATCHES] if cell.length == "ragged" else [cell.length]
-    flags = {**SIZES[cell.model], **PLANS[cell.plan], "lengths": lengths, "threads": cell.threads,
-             "per_device_train_batch_size": cell.batch, "seconds": arguments.seconds,
+    flags = {**size_of(cell.model), **PLANS[cell.plan], "lengths": lengths, "threads": cell.threads,
+             "per_device_train_batch_size": cell.batch, "seconds": arguments.seconds, "pairs": MIN_PAIRS,
              "bf16": "true" if cell.precision == "bfloat16" else "false"}
     text = {name: ",".join(map(str, value)) if isinstance(value, list) else value for name, value in flags.items()}
     program = arguments.build_dir / "benchmarks" / "plan_steps"
-    output = subprocess.run([program, *(f"--{name}={value}" for name, value in text.items())], text=True, check=True,
-                            stdout=subprocess.PIPE).stdout
-    steps = [json.loads(line) for line in output.splitlines()]
+    return subprocess.run([program, *(f"--{name}={value}" for name, value in text.items())], text=True,
+                          capture_output=True, preexec_fn=limit_memory)
+
+
+def measure(cell, ragged, arguments):
+    """Units of a cell; none when it needs more memory than there may be."""
+    print(f"measuring {cell.name()}", file=sys.stderr)
+    finished = run_steps(cell, ragged, arguments)
+    if finished.returncode:
+        if OUT_OF_MEMORY.search(finished.stderr):
+            return []
+        raise SystemExit(f"plan_steps failed on {cell.name()} (status {finished.returncode}):\n{finished.stderr}")
+    steps = [json.loads(line) for line in finished.stdout.splitlines()]
     units = []
     for pair in zip(steps[::2], steps[1::2], strict=True):
         by_method = {step["method"]: step for step in pair}
@@ -120,10 +165,9 @@ def measure(cell, ragged, arguments):
 
 def fingerprint(cell, arguments):
     """What a cell's figures hold for."""
-    program = (arguments.build_dir / "benchmarks" / "plan_steps").read_bytes()
-    library = (arguments.build_dir / "libvcas.so").read_bytes()
-    about = json.dumps([PLANS[cell.plan], arguments.seconds, conditions(cell.threads)])
-    return hashlib.sha256(program + library + about.encode()).hexdigest()
+    about = [build_digest(arguments.build_dir, "plan_steps"), size_of(cell.model), PLANS[cell.plan], arguments.seconds,
+             conditions(cell.threads)]
+    return hashlib.sha256(json.dumps(about).encode()).hexdigest()
 
 
 def measured(cell, arguments):
@@ -145,6 +189,24 @@ def remember(cell, units, arguments):
     record = {"cell": cell.name(), "fingerprint": fingerprint(cell, arguments), "units": units}
     with arguments.results.open("a") as file:
         file.write(json.dumps(record) + "\n")
+
+
+def measure_all(chosen, ragged, arguments):
+    """Units of the cells, measured or remembered; and why each of the others was left out."""
+    results, left_out = {}, {}
+    for cell in chosen:
+        if cell.expected_seconds(ragged) > arguments.max_seconds:
+            left_out[cell] = f"a step would take over {arguments.max_seconds:.0f} s"
+            continue
+        units = measured(cell, arguments)
+        if units is None:
+            remember(cell, measure(cell, ragged, arguments), arguments)
+            units = measured(cell, arguments)
+        if len(units):
+            results[cell] = units
+        else:
+            left_out[cell] = f"it would need over {MAX_GIBIBYTES} GiB"
+    return results, left_out
 
 
 # Columns of a cell's units.
@@ -175,8 +237,8 @@ def with_interval(statistic, units):
 def row(cell, units):
     exact_ms = 1e3 * numpy.median(units[:, EXACT_STEP])
     saved = reduction(units, EXACT_FLOPS, VCAS_FLOPS)
-    cells_of_row = [cell.model, cell.batch, cell.length, cell.precision, len(units), f"{exact_ms:.0f}", f"{saved:.1%}",
-                    with_interval(step_ratio, units)]
+    cells_of_row = [cell.model, cell.batch, cell.length, cell.precision, cell.threads, len(units), f"{exact_ms:.0f}",
+                    f"{saved:.1%}", with_interval(step_ratio, units)]
     # Of next to no saving there is no meaningful share.
     shares = [with_interval(of_passes, units), with_interval(of_step, units)] if saved > 0.1 else ["", ""]
     return "| " + " | ".join(str(value) for value in [*cells_of_row, *shares]) + " |"
@@ -184,46 +246,44 @@ def row(cell, units):
 
 def table(plan, results):
     lines = [f"## Plan: {plan}", "",
-             "| model | batch | length | precision | pairs | exact step, ms (median) | FLOPs saved | "
+             "| model | batch | length | precision | threads | pairs | exact step, ms (median) | FLOPs saved | "
              "step time, VCAS / exact | "
              "time / FLOPs saved, forward and backward | time / FLOPs saved, whole step |",
-             "|---" * 10 + "|"]
+             "|---" * 11 + "|"]
     lines += [row(cell, units) for cell, units in results.items()]
     ratios = numpy.array([step_ratio(units) for units in results.values()])
     lines += ["", f"Geometric mean of VCAS / exact step time: {numpy.exp(numpy.log(ratios).mean()):.2f}."]
     return "\n".join(lines)
 
 
+def describe_left_out(left_out):
+    """A paragraph by reason."""
+    text = ""
+    for reason in dict.fromkeys(left_out.values()):
+        names = dict.fromkeys(f"{cell.model} {cell.batch} x {cell.length} {cell.precision}"
+                              for cell in left_out if left_out[cell] == reason)
+        text += f"\n\nLeft out, as {reason}: {', '.join(names)}."
+    return text
+
+
 def report(results, left_out, arguments):
     tables = "\n\n".join(table(plan, {cell: units for cell, units in results.items() if cell.plan == plan})
                          for plan in arguments.plans.split(","))
-    names = ", ".join(f"{cell.model} {cell.batch} x {cell.length} {cell.precision}"
-                      for cell in dict.fromkeys(dataclasses.replace(cell, plan="") for cell in left_out))
-    omitted = f"\n\nLeft out, as a step would take over {arguments.max_seconds:.0f} s: {names}." if names else ""
     return f"""# Fixed sampling plans over sizes of model and batch
 
     {command()}
 
-{conditions(arguments.threads, "precision as given")}. Random weights. The script says what is counted;
-intervals are 95 %.
+{conditions(arguments.threads, "precision as given")}, one thread where a row says so. Random weights. The script says
+what is counted; intervals are 95 %.
 
-{tables}{omitted}
+{tables}{describe_left_out(left_out)}
 """
 
 
 def main():
     arguments = parse_arguments()
     ragged = gloss_lengths(RAGGED_BATCHES * max(int(batch) for batch in arguments.batches.split(",")))
-    results, left_out = {}, []
-    for cell in cells(arguments):
-        if cell.expected_seconds(ragged) > arguments.max_seconds:
-            left_out.append(cell)
-            continue
-        units = measured(cell, arguments)
-        if units is None:
-            remember(cell, measure(cell, ragged, arguments), arguments)
-            units = measured(cell, arguments)
-        results[cell] = units
+    results, left_out = measure_all(cells(arguments), ragged, arguments)
     publish(report(results, left_out, arguments), arguments.output)
 
 

@@ -1,9 +1,8 @@
 // training_steps: trains as `vcas train` does and takes its steps when told to, so that a driver can
 // interleave several programs on one machine. training_steps.py is its client.
 //   In:  a line a request: "steps 10", or "seconds 30": steps until that time has passed, at least one; or
-//        "evaluate": the held-out glosses of wordnet-nouns.
-//   Out: a JSON line when ready, a JSON line a step or an evaluation, an empty line after each request. It
-//   ends
+//        "evaluate": the held-out glosses of wordnet-nouns; or "keep_ratios": what VCAS keeps at present.
+//   Out: a JSON line when ready, a JSON line a step or an answer, an empty line after each request. It ends
 //        with its input, and answers a request with fewer steps when the run is over.
 #include <ATen/Parallel.h>
 
@@ -96,6 +95,7 @@ class SteppedRun {
   SteppedRun(const Options& options, training::Task& task, training::Method& method,
              const data::TokenizedTexts& texts)
       : task_(task),
+        method_(method),
         trainer_(options.train, task, method),
         order_(texts.lengths(), {options.train.seed, options.train.per_device_train_batch_size, 0}) {}
 
@@ -122,8 +122,15 @@ class SteppedRun {
         {"examples", evaluation->examples}, {"loss", evaluation->loss}, {"accuracy", evaluation->accuracy}};
   }
 
+  nlohmann::json keep_ratios() const {
+    const auto status = method_.status();
+    if (!status) throw std::invalid_argument("expected a method that samples, got exact");
+    return {{"sample", status->sample_keep_ratio}, {"row", status->row_keep_ratio}};
+  }
+
  private:
   training::Task& task_;
+  const training::Method& method_;
   training::Trainer trainer_;
   data::TrainingOrder order_;
   data::OrderPosition position_;
@@ -134,11 +141,16 @@ void answer(SteppedRun& run, const std::string& request) {
     std::cout << run.evaluate() << '\n' << std::endl;
     return;
   }
+  if (request == "keep_ratios") {
+    std::cout << run.keep_ratios() << '\n' << std::endl;
+    return;
+  }
   std::istringstream words(request);
   std::string unit;
   double amount = 0;
   if (!(words >> unit >> amount) || (unit != "steps" && unit != "seconds") || amount <= 0) {
-    throw std::invalid_argument("expected 'steps N', 'seconds S' or 'evaluate', got '" + request + "'");
+    throw std::invalid_argument("expected 'steps N', 'seconds S', 'evaluate' or 'keep_ratios', got '" +
+                                request + "'");
   }
   double done = 0;
   while (done < amount && !run.is_over()) {

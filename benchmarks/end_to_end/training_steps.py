@@ -1,5 +1,7 @@
 """Client of the program training_steps, and what the benchmarks here report with."""
 
+import functools
+import hashlib
 import json
 import pathlib
 import platform
@@ -45,6 +47,10 @@ class TrainingSteps:
     def evaluate(self):
         """Examples, loss and accuracy on the held-out texts."""
         return self._request("evaluate")[0]
+
+    def keep_ratios(self):
+        """What a VCAS run keeps at present: {"sample": rho by block, "row": nu by the name of a weight}."""
+        return self._request("keep_ratios")[0]
 
     def _request(self, request):
         self._process.stdin.write(request + "\n")
@@ -93,6 +99,16 @@ def processor():
 
 def conditions(threads, precision="float32"):
     return f"{processor()}, {threads} threads, {precision}, torch {torch.__version__}"
+
+
+@functools.cache
+def build_digest(build_dir, *programs):
+    """Of the library and the benchmark programs that figures come from."""
+    files = [build_dir / "libvcas.so", *(build_dir / "benchmarks" / program for program in programs)]
+    if missing := [str(file) for file in files if not file.exists()]:
+        raise SystemExit(f"{missing[0]} is missing. Build it:\n  cmake --preset release -D VCAS_BUILD_BENCHMARKS=ON\n"
+                         "  cmake --build build/release")
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def command():

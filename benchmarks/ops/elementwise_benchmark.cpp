@@ -1,12 +1,11 @@
 // The element-wise passes, attention and AdamW against what PyTorch offers for the same, fp32, all candidates
 // taking turns. "ratio" is PyTorch's time by ours; "GB/s" counts what ours must read and write once, to be
 // compared with "copy", at::copy_ of as many bytes in the same run. Rows are those of 32 texts of 18 tokens,
-// hidden sizes MiniLM's. Usage: elementwise_benchmark [threads] [seconds per candidate]
+// hidden sizes MiniLM's. Usage: elementwise_benchmark [threads] [seconds per candidate] [--json]
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 
-#include <cstdlib>
 #include <vector>
 
 #include "against_torch.h"
@@ -20,6 +19,7 @@
 
 namespace {
 
+using vcas::benchmarks::Arguments;
 using vcas::benchmarks::Case;
 using vcas::benchmarks::report;
 using vcas::ops::kernels::adamw_step;
@@ -136,12 +136,12 @@ std::vector<Case> row_cases(Buffers& b) {
   };
 }
 
-void run_rows(double seconds_each) {
+void run_rows(const Arguments& arguments) {
   Buffers buffers;
-  for (const Case& each : row_cases(buffers)) report(each, seconds_each);
+  for (const Case& each : row_cases(buffers)) report(each, arguments);
 }
 
-void run_attention(double seconds_each) {
+void run_attention(const Arguments& arguments) {
   std::vector<int64_t> offsets;
   for (int64_t i = 0; i <= kTexts; ++i) offsets.push_back(i * kTokens);
   AttentionShape shape;
@@ -161,10 +161,10 @@ void run_attention(double seconds_each) {
           [&] { attention_forward(shape, inputs, data(context), kHidden, data(logsumexp), workspace); },
           [&] { at::scaled_dot_product_attention(heads_of(q), heads_of(k), heads_of(v)); },
           4.0 * kRows * kHidden},
-         seconds_each);
+         arguments);
 }
 
-void run_adamw(double seconds_each) {
+void run_adamw(const Arguments& arguments) {
   constexpr int64_t kCount = 4 << 20;
   const at::Tensor param = at::randn({kCount}), grad = at::randn({kCount});
   const at::Tensor exp_avg = at::zeros({kCount}), exp_avg_sq = at::zeros({kCount});
@@ -185,17 +185,16 @@ void run_adamw(double seconds_each) {
                               /*amsgrad=*/false, /*maximize=*/false);
           },
           7.0 * kCount},
-         seconds_each);
+         arguments);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc > 1) at::set_num_threads(std::atoi(argv[1]));
-  const double seconds_each = argc > 2 ? std::atof(argv[2]) : 0.5;
+  const auto arguments = vcas::benchmarks::read_arguments(argc, argv, 0.5);
   const c10::AutoGradMode no_grad(false);
-  std::printf("%d threads\n", at::get_num_threads());
-  run_rows(seconds_each);
-  run_attention(seconds_each);
-  run_adamw(seconds_each);
+  if (!arguments.json) std::printf("%d threads\n", at::get_num_threads());
+  run_rows(arguments);
+  run_attention(arguments);
+  run_adamw(arguments);
 }

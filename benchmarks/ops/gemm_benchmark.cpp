@@ -1,6 +1,6 @@
 // Packed GEMMs against at::mm and against the micro-kernel's own peak, fp32, all candidates taking turns.
 // Columns: GF/s of each, and in brackets its ratio to at::mm; "peak" is brgemm on tiles that stay in the
-// first cache level. Usage: gemm_benchmark [threads] [seconds per candidate]
+// first cache level. Usage: gemm_benchmark [threads] [seconds per candidate] [--json]
 #include <ATen/Parallel.h>
 #include <ATen/native/CPUBlas.h>
 #include <ATen/ops/mm.h>
@@ -9,14 +9,15 @@
 #include <ATen/ops/zeros.h>
 
 #include <cstdio>
-#include <cstdlib>
 
+#include "arguments.h"
 #include "interleaved.h"
 #include "ops/kernels/gemm.h"
 #include "ops/kernels/parallel.h"
 
 namespace {
 
+using vcas::benchmarks::Arguments;
 using vcas::benchmarks::interleaved_medians;
 using vcas::ops::kernels::brgemm_available;
 using vcas::ops::kernels::matmul_nn;
@@ -42,9 +43,17 @@ void run_peak(const at::Tensor& tiles) {
   });
 }
 
-void report(const char* kind, const Layer& layer, int64_t m, const std::vector<double>& seconds) {
+void report(const char* kind, const Layer& layer, int64_t m, const std::vector<double>& seconds, bool json) {
   const double gflop = 2e-9 * static_cast<double>(m * layer.in * layer.out);
   const double peak = 1e-9 * kPeakFlops * 4 * thread_count() / seconds.back();
+  if (json) {
+    std::printf(
+        "{\"kind\": \"%s\", \"rows\": %ld, \"in\": %ld, \"out\": %ld, \"mm\": %.9g, \"packed\": %.9g, "
+        "\"gathered\": %.9g, \"peak\": %.9g}\n",
+        kind, static_cast<long>(m), static_cast<long>(layer.in), static_cast<long>(layer.out),
+        gflop / seconds[0], gflop / seconds[1], gflop / seconds[2], peak);
+    return;
+  }
   std::printf(
       "%-3s %5ld x %4ld -> %4ld  at::mm %5.0f  packed %5.0f (%.2f)  gathered %5.0f (%.2f)  peak %5.0f  share "
       "%.2f\n",
@@ -53,7 +62,7 @@ void report(const char* kind, const Layer& layer, int64_t m, const std::vector<d
       seconds[0] / seconds[2], peak, gflop / seconds[1] / peak);
 }
 
-void run(const Layer& layer, int64_t m, double seconds_each) {
+void run(const Layer& layer, int64_t m, const Arguments& arguments) {
   const auto clock = thread_count() == 1 ? vcas::benchmarks::thread_clock : vcas::benchmarks::wall_clock;
   const int64_t k = layer.in, n = layer.out;
   const at::Tensor x = at::randn({m, k}), dz = at::randn({m, n}), w = at::randn({n, k});
@@ -75,7 +84,8 @@ void run(const Layer& layer, int64_t m, double seconds_each) {
                                 matmul_nt({px, k, index}, m, n, k, pw, nullptr, py, n, workspace);
                               },
                               peak},
-                             seconds_each, clock));
+                             arguments.seconds_each, clock),
+         arguments.json);
   report("nn", layer, m,
          interleaved_medians({[&] { at::mm_out(dx, dz, w); },
                               [&] {
@@ -85,7 +95,8 @@ void run(const Layer& layer, int64_t m, double seconds_each) {
                                 matmul_nn({pdz, n, index}, m, n, k, pw, pdx, k, false, workspace);
                               },
                               peak},
-                             seconds_each, clock));
+                             arguments.seconds_each, clock),
+         arguments.json);
   report("tn", layer, m,
          interleaved_medians({[&] { at::mm_out(dw, dz.t(), x); },
                               [&] {
@@ -95,17 +106,19 @@ void run(const Layer& layer, int64_t m, double seconds_each) {
                                 matmul_tn({pdz, n, index}, {px, k, index}, m, n, k, pdw, workspace);
                               },
                               peak},
-                             seconds_each, clock));
+                             arguments.seconds_each, clock),
+         arguments.json);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc > 1) at::set_num_threads(std::atoi(argv[1]));
-  const double seconds_each = argc > 2 ? std::atof(argv[2]) : 0.2;
-  std::printf("%d threads, brgemm %s\n", thread_count(), brgemm_available() ? "available" : "not available");
+  const auto arguments = vcas::benchmarks::read_arguments(argc, argv, 0.2);
+  if (!arguments.json)
+    std::printf("%d threads, brgemm %s\n", thread_count(),
+                brgemm_available() ? "available" : "not available");
   for (const Layer layer :
        {Layer{384, 384}, {384, 1536}, {1536, 384}, {768, 768}, {768, 3072}, {3072, 768}}) {
-    for (const int64_t m : {100, 576, 1000, 4096}) run(layer, m, seconds_each);
+    for (const int64_t m : {100, 576, 1000, 4096}) run(layer, m, arguments);
   }
 }

@@ -2,13 +2,12 @@
 // taking turns: the sum of embeddings with LayerNorm and dropout, forward and backward, and AdamW of a table
 // of which a step reads few rows. "ratio" is PyTorch's time by ours. Sizes are MiniLM's, rows those of 32
 // texts of 18 tokens, tokens drawn with probabilities that fall as 1/rank. Usage: word_table_benchmark
-// [threads] [seconds per candidate]
+// [threads] [seconds per candidate] [--json]
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include <cstdlib>
 #include <vector>
 
 #include "against_torch.h"
@@ -17,6 +16,7 @@
 
 namespace {
 
+using vcas::benchmarks::Arguments;
 using vcas::benchmarks::report;
 
 constexpr int64_t kTexts = 32, kTokens = 18, kRows = kTexts * kTokens;
@@ -27,7 +27,7 @@ at::Tensor tokens() {
   return at::multinomial(probabilities, kRows, /*replacement=*/true);
 }
 
-void run_embeddings(double seconds_each) {
+void run_embeddings(const Arguments& arguments) {
   const auto table = [](int64_t rows) { return at::randn({rows, kHidden}).set_requires_grad(true); };
   const vcas::ops::EmbeddingParameters p{table(kVocabulary), table(kPositions), table(kTypes),
                                          at::ones({kHidden}).set_requires_grad(true),
@@ -53,10 +53,10 @@ void run_embeddings(double seconds_each) {
          backward(at::dropout(at::layer_norm(sum, {kHidden}, p.norm_weight, p.norm_bias, 1e-12), 0.1, true));
        },
        10.0 * kRows * kHidden + kTables},
-      seconds_each);
+      arguments);
 }
 
-void run_lazy_adamw(double seconds_each) {
+void run_lazy_adamw(const Arguments& arguments) {
   const c10::AutoGradMode no_grad(false);
   const at::Tensor table = at::randn({kVocabulary, kHidden}), peer = table.clone();
   vcas::training::AdamW optimizer({{"table", table}}, {});
@@ -82,15 +82,14 @@ void run_lazy_adamw(double seconds_each) {
                               /*amsgrad=*/false, /*maximize=*/false);
           },
           7.0 * static_cast<double>(gradients.front()._values().numel())},
-         seconds_each);
+         arguments);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc > 1) at::set_num_threads(std::atoi(argv[1]));
-  const double seconds_each = argc > 2 ? std::atof(argv[2]) : 0.5;
-  std::printf("%d threads\n", at::get_num_threads());
-  run_embeddings(seconds_each);
-  run_lazy_adamw(seconds_each);
+  const auto arguments = vcas::benchmarks::read_arguments(argc, argv, 0.5);
+  if (!arguments.json) std::printf("%d threads\n", at::get_num_threads());
+  run_embeddings(arguments);
+  run_lazy_adamw(arguments);
 }
