@@ -36,6 +36,10 @@ class TrainingSteps:
         self._process.stdin.close()
         self._process.wait()
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def steps(self, count):
         """The next steps; fewer when the run ends."""
         return self._request(f"steps {count}")
