@@ -5,9 +5,7 @@
 //   one, second in the next) see the same batch.
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
-#include <ATen/ops/ones.h>
 #include <ATen/ops/randint.h>
-#include <ATen/ops/randn.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
@@ -18,7 +16,6 @@
 #include <exception>
 #include <filesystem>
 #include <iostream>
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -99,46 +96,6 @@ sampling::SamplingPlan plan_of(const Options& options) {
   return plan;
 }
 
-/// Backbone tensors under Hugging Face's names.
-class RandomBackbone {
- public:
-  explicit RandomBackbone(const models::BertConfig& config) : range_(config.initializer_range) {
-    const int64_t hidden = config.hidden_size, intermediate = config.intermediate_size;
-    table("embeddings.word_embeddings", config.vocab_size, hidden);
-    table("embeddings.position_embeddings", config.max_position_embeddings, hidden);
-    table("embeddings.token_type_embeddings", config.type_vocab_size, hidden);
-    norm("embeddings.LayerNorm", hidden);
-    for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
-      const std::string layer = "encoder.layer." + std::to_string(i) + ".";
-      for (const char* name :
-           {"attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"})
-        linear(layer + name, hidden, hidden);
-      norm(layer + "attention.output.LayerNorm", hidden);
-      linear(layer + "intermediate.dense", intermediate, hidden);
-      linear(layer + "output.dense", hidden, intermediate);
-      norm(layer + "output.LayerNorm", hidden);
-    }
-  }
-
-  const std::map<std::string, at::Tensor>& tensors() const { return tensors_; }
-
- private:
-  void table(const std::string& name, int64_t rows, int64_t columns) {
-    tensors_[name + ".weight"] = at::randn({rows, columns}).mul_(range_);
-  }
-  void linear(const std::string& name, int64_t outputs, int64_t inputs) {
-    table(name, outputs, inputs);
-    tensors_[name + ".bias"] = at::zeros({outputs});
-  }
-  void norm(const std::string& name, int64_t size) {
-    tensors_[name + ".weight"] = at::ones({size});
-    tensors_[name + ".bias"] = at::zeros({size});
-  }
-
-  double range_;
-  std::map<std::string, at::Tensor> tensors_;
-};
-
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -148,7 +105,8 @@ class RandomTexts final : public training::Task {
  public:
   explicit RandomTexts(const Options& options)
       : options_(options),
-        model_(models::make_bert_classifier(config_of(options), RandomBackbone(options.config).tensors(),
+        model_(models::make_bert_classifier(config_of(options),
+                                            models::initial_bert_backbone(options.config, /*seed=*/1),
                                             /*seed=*/1, /*require_head=*/false, nullptr)) {}
 
   std::vector<models::NamedParameter> parameters() const override { return model_->trainable_parameters(); }
@@ -227,7 +185,7 @@ class PlanMethod final : public training::Method {
   std::string_view name() const override { return "plan"; }
   training::MicroBatchGradient backward(const training::MicroBatch& batch, double loss_scale) override {
     const auto start = std::chrono::steady_clock::now();
-    auto result = batch.pass->backward(plan, loss_scale, /*want_stats=*/false, /*last_pass=*/true);
+    auto result = batch.pass->backward({.plan = plan, .loss_scale = loss_scale});
     backward_seconds = seconds_since(start);
     return {std::move(result.gradients), result.flops, 0};
   }

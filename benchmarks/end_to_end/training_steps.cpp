@@ -19,11 +19,12 @@
 #include <string>
 #include <utility>
 
-#include "vcas/control/controller.h"
+#include "vcas/control/benefit_gate.h"
 #include "vcas/data/dataset.h"
 #include "vcas/data/order.h"
 #include "vcas/data/tokenized_texts.h"
-#include "vcas/training/method.h"
+#include "vcas/training/calibration.h"
+#include "vcas/training/methods.h"
 #include "vcas/training/options.h"
 #include "vcas/training/text_classification_task.h"
 #include "vcas/training/text_model_directory.h"
@@ -40,7 +41,7 @@ struct Options {
   std::filesystem::path train_file;
   std::optional<int64_t> max_train_samples;
   int64_t max_seq_length = 128;
-  std::string method = "exact";
+  training::MethodOptions method{.name = "exact"};
   int threads = 2;
   training::TrainOptions train;
 };
@@ -54,7 +55,8 @@ void add_flags(CLI::App& app, Options& options) {
   app.add_option("--train_file", options.train_file, "texts; wordnet-nouns when not given");
   app.add_option("--max_train_samples", options.max_train_samples, "the first texts only");
   app.add_option("--max_seq_length", options.max_seq_length, "tokens of a text");
-  app.add_option("--method", options.method, "exact or vcas")->check(CLI::IsMember({"exact", "vcas"}));
+  app.add_option("--method", options.method.name, "how gradients are made")
+      ->check(CLI::IsMember({"exact", "vcas", "sb", "ub"}));
   app.add_option("--threads", options.threads, "of PyTorch and OpenMP");
   app.add_option("--max_steps", options.train.max_steps, "steps of the run; -1: num_train_epochs");
   app.add_option("--num_train_epochs", options.train.num_train_epochs, "epochs of the run");
@@ -83,10 +85,13 @@ Texts read_texts(const Options& options) {
   return texts;
 }
 
-std::unique_ptr<training::Method> make_method(const Options& options, const training::Task& task) {
-  if (options.method == "exact") return std::make_unique<training::ExactMethod>();
-  return std::make_unique<training::VcasMethod>(control::ControllerOptions{}, task.parameters(),
-                                                task.sampled_linears(), options.train.seed);
+/// As `vcas train` without --cost_table finds it.
+std::optional<control::EncoderLayerCost> shipped_cost(const Options& options,
+                                                      const training::TextModelDirectory& directory) {
+  const auto config = training::read_bert_config(directory.config, directory.path);
+  const auto* cost = control::CostTable::shipped().find(training::present_cost_key(
+      config.hidden_size, config.intermediate_size, options.train.compute().precision));
+  return cost == nullptr ? std::nullopt : std::optional(*cost);
 }
 
 /// A run and the examples that each of its steps takes.
@@ -180,7 +185,7 @@ void serve(const Options& options) {
   training::TextClassificationTask task(
       *model, texts, std::move(validation), batching, [](const std::filesystem::path&) {},
       options.train.compute());
-  const auto method = make_method(options, task);
+  const auto method = make_method(options.method, task, options.train.seed, shipped_cost(options, directory));
   SteppedRun run(options, task, *method, texts);
 
   std::cout << nlohmann::json{{"total_steps", run.total_steps()}, {"texts", texts.size()}} << std::endl;

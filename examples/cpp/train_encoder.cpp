@@ -4,14 +4,12 @@
 
 #include <ATen/Context.h>
 #include <ATen/ops/addmm.h>
-#include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <torch/nn/module.h>
-#include <vcas/models/text_classifier.h>
-#include <vcas/nn/backward.h>
+#include <vcas/models/classification_pass.h>
 #include <vcas/nn/encoder_layer.h>
 #include <vcas/training/method.h>
 #include <vcas/training/task.h>
@@ -62,37 +60,6 @@ Sequences make_sequences(int64_t count, uint64_t seed, int64_t number) {
   return {at::tensor(tokens), at::tensor(offsets), at::tensor(labels)};
 }
 
-/// One forward pass, and the backward passes that a method runs over it.
-class SequencePass final : public vcas::models::ForwardPass {
- public:
-  SequencePass(at::Tensor logits, const at::Tensor& labels, vcas::nn::Recording recording,
-               std::vector<at::Tensor> parameters)
-      : logits_(std::move(logits)),
-        loss_(at::cross_entropy_loss(logits_, labels)),
-        recording_(std::move(recording)),
-        parameters_(std::move(parameters)),
-        head_flops_(2.0 * static_cast<double>(logits_.numel() * kHidden)) {}
-
-  const at::Tensor& logits() const override { return logits_; }
-  const at::Tensor& loss() const override { return loss_; }
-  double forward_flops() const override { return recording_.forward_flops + head_flops_; }
-  double exact_backward_flops() const override { return recording_.exact_backward_flops + 2 * head_flops_; }
-
-  vcas::models::BackwardResult backward(const vcas::sampling::SamplingPlan& plan, double loss_scale,
-                                        bool want_stats, bool last_pass) override {
-    auto outcome =
-        vcas::nn::backward(loss_, parameters_, recording_, plan, {loss_scale, want_stats, last_pass});
-    if (!want_stats) outcome.blocks.clear();
-    return {std::move(outcome.gradients), std::move(outcome.blocks), outcome.block_flops + 2 * head_flops_};
-  }
-
- private:
-  at::Tensor logits_, loss_;
-  vcas::nn::Recording recording_;
-  std::vector<at::Tensor> parameters_;
-  double head_flops_;
-};
-
 /// Embedding, encoder blocks, and a linear head that reads the first row of each sequence.
 class SequenceClassifier final : public torch::nn::Module {
  public:
@@ -113,14 +80,15 @@ class SequenceClassifier final : public torch::nn::Module {
     head_bias_ = register_parameter("head_bias", at::zeros({kSignals}));
   }
 
-  std::unique_ptr<SequencePass> forward_pass(const Sequences& batch,
-                                             const vcas::sampling::StreamKey& stream) {
+  std::unique_ptr<vcas::models::ForwardPass> forward_pass(const Sequences& batch,
+                                                          const vcas::sampling::StreamKey& stream) {
     vcas::nn::Recording recording(stream, /*training=*/true);
     auto rows = at::embedding(embedding_, batch.tokens);
     for (const auto& block : blocks_) rows = block->forward(rows, batch.offsets, recording);
     auto logits = at::addmm(head_bias_, rows, head_weight_.t());
-    return std::make_unique<SequencePass>(std::move(logits), batch.labels, std::move(recording),
-                                          parameters());
+    const double head_flops = 2.0 * static_cast<double>(logits.numel() * kHidden);
+    return std::make_unique<vcas::models::ClassificationPass>(std::move(logits), batch.labels,
+                                                              std::move(recording), parameters(), head_flops);
   }
 
   static std::string block_name(int64_t block) { return "block_" + std::to_string(block); }

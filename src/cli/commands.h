@@ -17,7 +17,10 @@ using Command = std::function<int()>;
 
 /// @param arguments the whole command line, for the message that says how to resume.
 Command add_train_command(CLI::App& app, const std::vector<std::string>& arguments);
+Command add_probe_command(CLI::App& app, const std::vector<std::string>& arguments);
 Command add_eval_command(CLI::App& app);
+Command add_compare_command(CLI::App& app);
+Command add_sweep_command(CLI::App& app);
 Command add_calibrate_command(CLI::App& app);
 Command add_info_command(CLI::App& app);
 

@@ -184,7 +184,14 @@ void FlagTable::add_flag(const std::string& name, const std::string& help, std::
                          std::string allowed, std::string default_value, FlagKind kind,
                          std::function<void(const std::string&, const std::string&)> set) {
   flags_.push_back({name, group_, help, std::move(type), std::move(allowed), std::move(default_value), kind,
-                    std::move(set)});
+                    /*list=*/false, std::move(set)});
+}
+
+void FlagTable::allow_list(const std::string& name) {
+  const auto found =
+      std::find_if(flags_.begin(), flags_.end(), [&](const Flag& flag) { return flag.name == name; });
+  found->list = true;
+  found->type += ",…";
 }
 
 void FlagTable::attach(CLI::App& command) {
@@ -209,7 +216,11 @@ void FlagTable::apply(const CLI::App& command) {
         fmt::format("unknown flag '{}'; the nearest is '--{}'", extra, nearest.value_or("help")));
   }
   if (!config_file_.empty()) apply_file(config_file_);
-  for (const auto& [name, value] : given_) find(name)->set("--" + name, value);
+  for (const auto& [name, value] : given_) {
+    const Flag* flag = find(name);
+    for (const auto& part : flag->list ? split_list(value) : std::vector{value}) flag->set("--" + name, part);
+    effective_[name] = value;
+  }
 }
 
 void FlagTable::apply_file(const std::filesystem::path& path) {
@@ -227,6 +238,7 @@ void FlagTable::apply_file(const std::filesystem::path& path) {
       refuse(source, kind_name(flag->kind), entry.value);
     }
     flag->set(source, entry.value);
+    effective_[name] = entry.value;
   }
 }
 
@@ -241,6 +253,16 @@ std::vector<std::string> FlagTable::names() const {
   for (const auto& flag : flags_) names.push_back(flag.name);
   names.emplace_back("config");
   return names;
+}
+
+std::vector<std::string> split_list(const std::string& text) {
+  std::vector<std::string> parts;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    parts.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
 }
 
 std::vector<std::string> with_underscores(std::vector<std::string> arguments) {

@@ -70,12 +70,19 @@ class FlagTable {
                      [&value, choices](size_t chosen) { value = choices[chosen].second; });
   }
 
+  /// This flag takes several values, separated by commas, on the command line; each is checked, and
+  /// effective() has them all. The variable takes the last.
+  void allow_list(const std::string& name);
+
   /// Puts the flags on a command of the command line, and `--config`.
   void attach(CLI::App& command);
   /// Sets the variables: configuration file first, then what the command line gave.
   /// @throws formats::InputError naming key, value and what is allowed; for an unknown key the nearest known
   /// one.
   void apply(const CLI::App& command);
+
+  /// What apply() set, by flag, as it was written; a bare flag is empty.
+  const std::map<std::string, std::string>& effective() const { return effective_; }
 
  private:
   struct Flag {
@@ -86,6 +93,7 @@ class FlagTable {
     std::string allowed;        ///< range, as shown by --help; may be empty
     std::string default_value;  ///< as shown by --help; may be empty
     FlagKind kind = FlagKind::text;
+    bool list = false;
     std::function<void(const std::string& source, const std::string& value)> set;
   };
 
@@ -101,12 +109,16 @@ class FlagTable {
 
   std::vector<Flag> flags_;
   std::string group_ = "Options";
-  std::map<std::string, std::string> given_;  ///< on the command line
+  std::map<std::string, std::string> given_;      ///< on the command line
+  std::map<std::string, std::string> effective_;  ///< set by apply()
   std::string config_file_;
 };
 
 /// Writes every flag name with '_', as the tables have it: "--max-steps=3" becomes "--max_steps=3".
 std::vector<std::string> with_underscores(std::vector<std::string> arguments);
+
+/// "a,b,c" in parts; an empty text has one empty part.
+std::vector<std::string> split_list(const std::string& text);
 
 /// A flag as it is shown: numbers as short as they can be read back.
 std::string format_number(double value);

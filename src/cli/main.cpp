@@ -52,6 +52,9 @@ int run(const std::vector<std::string>& arguments) {
   app.get_formatter()->column_width(44);
   const std::map<std::string, Command> commands = {{"train", vcas::cli::add_train_command(app, arguments)},
                                                    {"eval", vcas::cli::add_eval_command(app)},
+                                                   {"compare", vcas::cli::add_compare_command(app)},
+                                                   {"sweep", vcas::cli::add_sweep_command(app)},
+                                                   {"probe", vcas::cli::add_probe_command(app, arguments)},
                                                    {"calibrate", vcas::cli::add_calibrate_command(app)},
                                                    {"info", vcas::cli::add_info_command(app)}};
   require_known_command(arguments, commands);

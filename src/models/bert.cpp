@@ -1,7 +1,5 @@
-#include <ATen/ops/cross_entropy_loss.h>
-
 #include "bert_modules.h"
-#include "vcas/nn/backward.h"
+#include "vcas/models/classification_pass.h"
 
 namespace vcas::models {
 namespace {
@@ -41,39 +39,6 @@ nn::EncoderLayerOptions layer_options(const BertConfig& config, bool last) {
   return options;
 }
 
-class BertForwardPass : public ForwardPass {
- public:
-  BertForwardPass(at::Tensor logits, const at::Tensor& labels, nn::Recording recording,
-                  std::vector<at::Tensor> parameters, double head_flops)
-      : logits_(std::move(logits)),
-        recording_(std::move(recording)),
-        parameters_(std::move(parameters)),
-        head_flops_(head_flops) {
-    if (labels.defined()) loss_ = at::cross_entropy_loss(logits_, labels);
-  }
-
-  const at::Tensor& logits() const override { return logits_; }
-  const at::Tensor& loss() const override { return loss_; }
-  double forward_flops() const override { return recording_.forward_flops + head_flops_; }
-  double exact_backward_flops() const override { return recording_.exact_backward_flops + 2 * head_flops_; }
-
-  BackwardResult backward(const sampling::SamplingPlan& plan, double loss_scale, bool want_stats,
-                          bool last_pass) override {
-    auto outcome = nn::backward(loss_, parameters_, recording_, plan, {loss_scale, want_stats, last_pass});
-    BackwardResult result;
-    result.gradients = std::move(outcome.gradients);
-    if (want_stats) result.blocks = std::move(outcome.blocks);
-    result.flops = outcome.block_flops + 2 * head_flops_;
-    return result;
-  }
-
- private:
-  at::Tensor logits_, loss_;
-  nn::Recording recording_;
-  std::vector<at::Tensor> parameters_;
-  double head_flops_;
-};
-
 }  // namespace
 
 BertClassifier::BertClassifier(const BertConfig& config) : config_(config) {
@@ -100,9 +65,9 @@ std::unique_ptr<ForwardPass> BertClassifier::forward_pass(const TextBatch& batch
   std::vector<at::Tensor> parameters;
   for (const auto& parameter : named_parameters_in_order())
     if (parameter.value.requires_grad()) parameters.push_back(parameter.value);
-  return std::make_unique<BertForwardPass>(std::move(logits), batch.labels, std::move(recording),
-                                           std::move(parameters),
-                                           head_->forward_flops(batch.offsets.numel() - 1));
+  return std::make_unique<ClassificationPass>(std::move(logits), batch.labels, std::move(recording),
+                                              std::move(parameters),
+                                              head_->forward_flops(batch.offsets.numel() - 1));
 }
 
 std::vector<BertParameter> BertClassifier::named_parameters_in_order() const {

@@ -1,6 +1,5 @@
 #include "bert_modules.h"
 
-#include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
@@ -8,6 +7,7 @@
 
 #include "vcas/ops/dropout.h"
 #include "vcas/ops/embeddings.h"
+#include "vcas/ops/linear.h"
 
 namespace vcas::models {
 namespace {
@@ -26,6 +26,10 @@ at::Tensor positions_of_rows(const at::Tensor& offsets, int64_t max_positions) {
     for (int64_t row = begin[i]; row < begin[i + 1]; ++row) out[row] = row - begin[i];
   }
   return positions;
+}
+
+at::Tensor exact_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  return ops::linear(x, weight, bias, /*plan=*/{}, /*index=*/0);
 }
 
 }  // namespace
@@ -56,10 +60,10 @@ BertHead::BertHead(const BertConfig& config) : dropout_(config.classifier_dropou
 }
 
 at::Tensor BertHead::forward(const at::Tensor& first_rows, const sampling::StreamKey& stream, bool training) {
-  const auto pooled = at::addmm(pooler_bias_, first_rows, pooler_weight_.t()).tanh();
+  const auto pooled = exact_linear(first_rows, pooler_weight_, pooler_bias_).tanh();
   const auto kept =
       ops::dropout(pooled, ops::make_rng_tensor(stream), Site::pooler_dropout, training ? dropout_ : 0);
-  return at::addmm(classifier_bias_, kept, classifier_weight_.t());
+  return exact_linear(kept, classifier_weight_, classifier_bias_);
 }
 
 double BertHead::forward_flops(int64_t samples) const {

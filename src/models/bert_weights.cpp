@@ -46,10 +46,12 @@ std::string misfit(const std::string& name, const at::Tensor& expected, const at
   return {};
 }
 
-void initialise_head(const std::string& name, const at::Tensor& tensor, double range,
-                     at::Generator& generator) {
+/// As Hugging Face does.
+void initialise(const std::string& name, const at::Tensor& tensor, double range, at::Generator& generator) {
   if (name.ends_with(".bias"))
     tensor.zero_();
+  else if (name.ends_with("LayerNorm.weight"))
+    tensor.fill_(1);
   else
     tensor.normal_(0, range, generator);
 }
@@ -73,7 +75,7 @@ std::unique_ptr<TextClassifier> make_bert_classifier(const BertConfig& config, c
       else
         tensor.copy_(found->second);
     } else if (is_head(name) && !require_head) {
-      initialise_head(name, tensor, config.initializer_range, generator);
+      initialise(name, tensor, config.initializer_range, generator);
       outcome.initialised.push_back(name);
     } else {
       problems.push_back(fmt::format("{}: missing", name));
@@ -84,6 +86,18 @@ std::unique_ptr<TextClassifier> make_bert_classifier(const BertConfig& config, c
     if (!used.contains(name) && !is_known_buffer(name)) outcome.surplus.push_back(name);
   if (report != nullptr) *report = std::move(outcome);
   return model;
+}
+
+TensorMap initial_bert_backbone(const BertConfig& config, uint64_t seed) {
+  at::NoGradGuard no_grad;
+  auto generator = at::detail::createCPUGenerator(seed);
+  TensorMap backbone;
+  for (const auto& [name, tensor] : BertClassifier(config).named_tensors()) {
+    if (is_head(name)) continue;
+    initialise(name, tensor, config.initializer_range, generator);
+    backbone.emplace(name, tensor);
+  }
+  return backbone;
 }
 
 }  // namespace vcas::models

@@ -120,6 +120,10 @@ control::BlockCost measure_block(int64_t hidden, int64_t intermediate, int64_t h
 
 }  // namespace
 
+control::CostKey present_cost_key(int64_t hidden_size, int64_t intermediate_size, ops::Precision precision) {
+  return {hidden_size, intermediate_size, dtype_name(precision), at::get_num_threads()};
+}
+
 control::EncoderLayerCost measure_encoder_layer_cost(int64_t hidden_size, int64_t intermediate_size,
                                                      int64_t heads, ops::Precision precision,
                                                      double seconds) {
@@ -130,7 +134,7 @@ control::EncoderLayerCost measure_encoder_layer_cost(int64_t hidden_size, int64_
   const auto widening = measure_linear({intermediate_size, hidden_size, precision, true}, share);
   const auto narrowing = measure_linear({hidden_size, intermediate_size, precision, true}, share);
   control::EncoderLayerCost cost;
-  cost.key = {hidden_size, intermediate_size, dtype_name(precision), at::get_num_threads()};
+  cost.key = present_cost_key(hidden_size, intermediate_size, precision);
   cost.block = measure_block(hidden_size, intermediate_size, heads, precision, share);
   cost.linears = {square, square, square, square, widening, narrowing};
   return cost;

@@ -1,12 +1,13 @@
 #include "vcas/training/history.h"
 
-#include <ATen/ops/empty.h>
 #include <c10/util/Exception.h>
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <string>
+
+#include "training/host_values.h"
 
 namespace vcas::training {
 namespace {
@@ -21,17 +22,10 @@ double mean_of_last(const std::vector<double>& values, int64_t count) {
   return std::accumulate(values.end() - used, values.end(), 0.0) / static_cast<double>(used);
 }
 
-at::Tensor to_tensor(const std::vector<double>& values) {
-  at::Tensor tensor = at::empty({static_cast<int64_t>(values.size())}, at::kDouble);
-  std::copy(values.begin(), values.end(), tensor.mutable_data_ptr<double>());
-  return tensor;
-}
-
-std::vector<double> to_vector(const NamedTensors& tensors, const std::string& name) {
+std::vector<double> values_of(const NamedTensors& tensors, const std::string& name) {
   const auto found = tensors.find(name);
   TORCH_CHECK(found != tensors.end(), "checkpoint: expected a tensor named ", name, ", got none");
-  const auto* data = found->second.const_data_ptr<double>();
-  return {data, data + found->second.numel()};
+  return to_vector<double>(found->second);
 }
 
 }  // namespace
@@ -90,8 +84,8 @@ NamedTensors RunHistory::tensors() const {
 }
 
 void RunHistory::load(const nlohmann::json& numbers, const NamedTensors& tensors) {
-  losses_ = to_vector(tensors, kLosses);
-  seconds_ = to_vector(tensors, kSeconds);
+  losses_ = values_of(tensors, kLosses);
+  seconds_ = values_of(tensors, kSeconds);
   adaptation_seconds_ = numbers.at("adaptation_seconds").get<double>();
   flops_ = {numbers.at("flops_exact").get<double>(), numbers.at("flops_performed").get<double>()};
   clipped_steps_ = numbers.at("clipped_steps").get<int64_t>();

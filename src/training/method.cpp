@@ -7,18 +7,11 @@
 #include <chrono>
 #include <utility>
 
+#include "training/controlled_parameters.h"
 #include "vcas/sampling/distance.h"
 
 namespace vcas::training {
 namespace {
-
-std::vector<size_t> controlled_parameters(const std::vector<models::NamedParameter>& parameters) {
-  std::vector<size_t> indices;
-  for (size_t i = 0; i < parameters.size(); ++i) {
-    if (parameters[i].below_topmost_sampling) indices.push_back(i);
-  }
-  return indices;
-}
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -46,8 +39,7 @@ control::SamplingLayout sampling_layout(const std::vector<models::NamedParameter
 }
 
 MicroBatchGradient ExactMethod::backward(const MicroBatch& batch, double loss_scale) {
-  const sampling::SamplingPlan exact;
-  auto result = batch.pass->backward(exact, loss_scale, /*want_stats=*/false, /*last_pass=*/true);
+  auto result = batch.pass->backward({.loss_scale = loss_scale});
   return {std::move(result.gradients), result.flops, 0};
 }
 
@@ -82,27 +74,28 @@ MicroBatchGradient VcasMethod::backward(const MicroBatch& batch, double loss_sca
     plan = std::move(worth);
     gated_ = std::move(gated);
   }
-  auto result = batch.pass->backward(plan, loss_scale, /*want_stats=*/false, /*last_pass=*/true);
+  auto result = batch.pass->backward({.plan = std::move(plan), .loss_scale = loss_scale});
   return {std::move(result.gradients), result.flops, 0};
 }
 
 MicroBatchGradient VcasMethod::adapt(const MicroBatch& batch, double loss_scale) {
   gated_.reset();
   // Unscaled passes, so that the variances do not depend on gradient accumulation.
-  auto exact = batch.pass->backward({}, /*loss_scale=*/1, /*want_stats=*/true, /*last_pass=*/false);
+  auto exact = batch.pass->backward({.want_stats = true, .last_pass = false});
   const auto start = std::chrono::steady_clock::now();
   double flops = exact.flops;
 
   control::BatchObservation observation;
   observation.offsets = batch.offsets;
   observation.exact = std::move(exact.blocks);
-  observation.exact_gradients = below_topmost_sampling(exact.gradients);
+  observation.exact_gradients = select(exact.gradients, controlled_);
   const auto plans = controller_.probe_plans(observation.exact);
   for (size_t i = 0; i < plans.size(); ++i) {
-    auto probe = batch.pass->backward(plans[i], /*loss_scale=*/1, wants_probe_stats_, i + 1 == plans.size());
+    auto probe = batch.pass->backward(
+        {.plan = plans[i], .want_stats = wants_probe_stats_, .last_pass = i + 1 == plans.size()});
     flops += probe.flops;
     observation.sampled_squared_error.push_back(
-        sampling::squared_distance(below_topmost_sampling(probe.gradients), observation.exact_gradients));
+        sampling::squared_distance(select(probe.gradients, controlled_), observation.exact_gradients));
     observation.sampled.push_back(std::move(probe.blocks));
   }
   adapted_ = controller_.observe(batch.number, observation) || adapted_;
@@ -113,13 +106,6 @@ MicroBatchGradient VcasMethod::adapt(const MicroBatch& batch, double loss_scale)
     for (auto& gradient : exact.gradients) gradient = gradient.mul(loss_scale);
   }
   return {std::move(exact.gradients), flops, seconds};
-}
-
-std::vector<at::Tensor> VcasMethod::below_topmost_sampling(const std::vector<at::Tensor>& gradients) const {
-  std::vector<at::Tensor> controlled;
-  controlled.reserve(controlled_.size());
-  for (const size_t i : controlled_) controlled.push_back(gradients[i]);
-  return controlled;
 }
 
 std::optional<SamplingStatus> VcasMethod::status() const {

@@ -2,13 +2,7 @@
 
 #include <sys/resource.h>
 
-#include <cerrno>
-#include <numeric>
-#include <string_view>
-#include <system_error>
-
-#include "vcas/formats/atomic_directory.h"
-#include "vcas/formats/file.h"
+#include <string>
 
 namespace vcas::training {
 namespace {
@@ -16,28 +10,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kMetricsFile = "metrics.jsonl";
-
-/// Keeps the lines up to and with a step. A line that a crash cut off ends the file.
-std::string lines_up_to(std::string_view content, int64_t step) {
-  size_t kept = 0;
-  while (true) {
-    const size_t end = content.find('\n', kept);
-    if (end == std::string_view::npos) break;
-    const auto line =
-        nlohmann::json::parse(content.substr(kept, end - kept), nullptr, /*allow_exceptions=*/false);
-    if (!line.is_object() || line.value("step", step + 1) > step) break;
-    kept = end + 1;
-  }
-  return std::string(content.substr(0, kept));
-}
-
-fs::path prepare_metrics_file(const fs::path& output_dir, std::optional<int64_t> resumed_step) {
-  fs::path path = output_dir / kMetricsFile;
-  std::string kept;
-  if (resumed_step && fs::exists(path)) kept = lines_up_to(formats::read_file(path), *resumed_step);
-  formats::write_file_atomically(path, kept);
-  return path;
-}
 
 std::optional<int64_t> purge_step(std::optional<int64_t> resumed_step) {
   if (!resumed_step) return std::nullopt;
@@ -66,9 +38,9 @@ nlohmann::json to_json(const LoggedStep& step) {
                          {"v_act", nullptr},
                          {"v_w", nullptr}};
   if (!step.sampling) return line;
-  line["s"] = step.sampling->s;
+  if (step.sampling->s) line["s"] = *step.sampling->s;
   line["rho"] = step.sampling->sample_keep_ratio;
-  line["nu"] = step.sampling->row_keep_ratio;
+  if (!step.sampling->row_keep_ratio.empty()) line["nu"] = step.sampling->row_keep_ratio;
   if (const auto& adaptation = step.sampling->last_adaptation) {
     line["v_sgd"] = adaptation->v_sgd;
     line["v_act"] = adaptation->v_act;
@@ -81,12 +53,11 @@ nlohmann::json to_json(const LoggedStep& step) {
 }
 
 MetricsLog::MetricsLog(const fs::path& output_dir, std::optional<int64_t> resumed_step)
-    : path_(prepare_metrics_file(output_dir, resumed_step)),
-      lines_(path_, std::ios::app),
+    : lines_(output_dir / kMetricsFile, "step", resumed_step),
       events_(output_dir, purge_step(resumed_step)) {}
 
 void MetricsLog::write(const LoggedStep& step) {
-  lines_ << to_json(step).dump() << '\n';
+  lines_.write(to_json(step));
   events_.add_scalar("train/epoch", step.epoch, step.step);
   events_.add_scalar("train/loss", step.loss, step.step);
   events_.add_scalar("train/learning_rate", step.learning_rate, step.step);
@@ -94,7 +65,7 @@ void MetricsLog::write(const LoggedStep& step) {
   events_.add_scalar("train/clipped_fraction", step.clipped_fraction, step.step);
   events_.add_scalar("train/step_ms", step.step_milliseconds, step.step);
   if (const auto& sampling = step.sampling) {
-    events_.add_scalar("sampling/s", sampling->s, step.step);
+    if (sampling->s) events_.add_scalar("sampling/s", *sampling->s, step.step);
     for (size_t block = 0; block < sampling->sample_keep_ratio.size(); ++block) {
       events_.add_scalar("sampling/rho/" + std::to_string(block), sampling->sample_keep_ratio[block],
                          step.step);
@@ -125,7 +96,6 @@ void MetricsLog::write(const Evaluation& evaluation, int64_t step) {
 
 void MetricsLog::flush() {
   lines_.flush();
-  if (!lines_) throw std::system_error(EIO, std::generic_category(), path_.string());
   events_.flush();
 }
 

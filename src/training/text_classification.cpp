@@ -9,7 +9,6 @@
 #include <memory>
 #include <utility>
 
-#include "training/dtype_name.h"
 #include "vcas/formats/atomic_directory.h"
 #include "vcas/formats/error.h"
 #include "vcas/formats/json.h"
@@ -75,30 +74,26 @@ data::TokenizedTexts tokenize(const data::TextDataset& dataset, const TextModelD
 /// What sampling costs and saves in a block of this model; nothing where the table does not know its shape.
 std::optional<control::EncoderLayerCost> cost_of(const TextTrainingOptions& options,
                                                  const TextModelDirectory& directory) {
-  if (options.method != "vcas" || !options.benefit_gate) return std::nullopt;
+  if (options.method.name != "vcas" || !options.benefit_gate) return std::nullopt;
   const auto config = read_bert_config(directory.config, directory.path);
-  const control::CostKey key{config.hidden_size, config.intermediate_size,
-                             dtype_name(options.train.compute().precision), at::get_num_threads()};
+  const auto key =
+      present_cost_key(config.hidden_size, config.intermediate_size, options.train.compute().precision);
   const auto table =
       options.cost_table.empty() ? control::CostTable::shipped() : read_cost_table(options.cost_table);
   const auto* cost = table.find(key);
   if (cost != nullptr && std::ssize(cost->linears) == ops::kEncoderLinears) return *cost;
-  if (options.cost_table.empty()) return std::nullopt;
+  if (options.cost_table.empty()) {
+    warn(fmt::format(
+        "no costs come with vcas for blocks of {} x {}, {}, {} threads: all is sampled, paying or "
+        "not (vcas calibrate measures them, --cost_table reads them)",
+        key.hidden_size, key.intermediate_size, key.dtype, key.threads));
+    return std::nullopt;
+  }
   throw InputError(
       options.cost_table.string(),
       fmt::format("expected an entry for hidden_size {}, intermediate_size {}, {}, {} threads with {} "
                   "weight_gradients",
                   key.hidden_size, key.intermediate_size, key.dtype, key.threads, ops::kEncoderLinears));
-}
-
-std::unique_ptr<Method> make_method(const TextTrainingOptions& options, const Task& task,
-                                    const std::optional<control::EncoderLayerCost>& cost) {
-  if (options.method == "exact") return std::make_unique<ExactMethod>();
-  if (options.method == "vcas") {
-    return std::make_unique<VcasMethod>(options.controller, task.parameters(), task.sampled_linears(),
-                                        options.train.seed, cost);
-  }
-  throw InputError(fmt::format("method: expected exact or vcas, got {}", options.method));
 }
 
 /// The costs that a run decides by, beside its results.
@@ -206,7 +201,12 @@ RunResult train_text_classifier(const TextTrainingOptions& options, const std::f
       [&](const fs::path& folder) { save_text_classifier(directory, *model, labels, folder); },
       options.train.compute());
   warn_of_slow(options.train.compute().precision);
-  const auto method = make_method(options, task, cost);
+  auto method = make_method(options.method, task, options.train.seed, cost);
+  if (options.probe) {
+    method =
+        std::make_unique<ProbingMethod>(std::move(method), *options.probe, options.output_dir / "probe.jsonl",
+                                        task.parameters(), task.sampled_linears());
+  }
   Run run(options.train, run_options, task, *method);
   if (checkpoint) run.resume(*checkpoint);
 

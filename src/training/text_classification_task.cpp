@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "training/host_values.h"
 #include "vcas/training/evaluation.h"
 
 namespace vcas::training {
@@ -18,18 +19,6 @@ namespace {
 
 /// Batches that are sorted by length together, as Hugging Face's LengthGroupedSampler does.
 constexpr int64_t kBucketBatches = 50;
-
-at::Tensor to_tensor(const std::vector<int64_t>& values) {
-  at::Tensor tensor = at::empty({static_cast<int64_t>(values.size())}, at::kLong);
-  std::copy(values.begin(), values.end(), tensor.mutable_data_ptr<int64_t>());
-  return tensor;
-}
-
-std::vector<int64_t> to_vector(const at::Tensor& tensor) {
-  const at::Tensor values = tensor.to(at::kLong).contiguous();
-  const auto* data = values.const_data_ptr<int64_t>();
-  return {data, data + values.numel()};
-}
 
 data::OrderOptions order_options(const TextBatching& batching) {
   return {batching.seed, batching.train_batch_size, batching.group_by_length ? kBucketBatches : 0};
@@ -57,7 +46,7 @@ Predictions predict(models::TextClassifier& model, const data::TokenizedTexts& t
   }
   // In float64, so that the mean over many texts does not depend on the batch size.
   const double loss = at::cross_entropy_loss(logits.to(at::kDouble), to_tensor(labels)).item<double>();
-  return {at::softmax(logits, 1), std::move(labels), to_vector(logits.argmax(1)), loss};
+  return {at::softmax(logits, 1), std::move(labels), to_vector<int64_t>(logits.argmax(1)), loss};
 }
 
 TextClassificationTask::TextClassificationTask(models::TextClassifier& model, data::TokenizedTexts train,

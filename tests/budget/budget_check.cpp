@@ -84,7 +84,7 @@ json report(int64_t step, const training::SamplingStatus& status, const vcas::bu
   }
   const auto& last = *status.last_adaptation;
   return {{"step", step},
-          {"s", status.s},
+          {"s", status.s.value()},
           {"rho", status.sample_keep_ratio},
           {"v_s", measured.sgd},
           {"v_act", measured.activation},

@@ -132,15 +132,15 @@ Variances measure(training::Task& task, const sampling::SamplingPlan& plan, int6
     const auto batch = task.forward({number / per_epoch, number % per_epoch, number}, seed);
     if (!batch.full_size) continue;
     const bool draws = used++ < effort.activation_batches;
-    const auto exact = parameters.select(batch.pass->backward({}, 1, false, !draws).gradients);
+    const auto exact = parameters.select(batch.pass->backward({.last_pass = !draws}).gradients);
     dispersion.add(exact);
     result.squared_norms.push_back(0);
     for (const auto& gradient : exact) result.squared_norms.back() += squared_norm(gradient);
     if (!draws) continue;
     batch_means.push_back(0);
     for (int64_t j = 0; j < effort.draws_per_batch; ++j) {
-      const auto sampled =
-          batch.pass->backward(samples_alone(plan, j), 1, true, j + 1 == effort.draws_per_batch);
+      const auto sampled = batch.pass->backward(
+          {.plan = samples_alone(plan, j), .want_stats = true, .last_pass = j + 1 == effort.draws_per_batch});
       const auto gradients = parameters.select(sampled.gradients);
       for (size_t t = 0; t < gradients.size(); ++t)
         batch_means.back() +=

@@ -41,6 +41,14 @@ def test_calibrate_writes_an_entry_and_adds_others(vcas, tiny_model, cost_table,
     assert json.loads(result.stdout) == entries[1]
 
 
+def test_unknown_costs_are_said_once(trained, vcas, train_arguments, tmp_path):
+    assert trained[1].stderr.count("vcas calibrate") == 1
+    for arguments in (train_arguments("exact"), [*train_arguments("vcas"), "--benefit_gate", "false"]):
+        result = vcas(*arguments, "--output_dir", tmp_path / "run", "--overwrite_output_dir")
+        assert result.returncode == 0, result.stderr
+        assert "vcas calibrate" not in result.stderr
+
+
 def test_what_never_pays_runs_exactly_and_says_so(vcas, train_arguments, cost_table, tmp_path):
     expensive = changed(cost_table, tmp_path, row=0, draw=1, scored_row=0)
     exact = vcas(*train_arguments("exact"), "--output_dir", tmp_path / "exact")

@@ -13,6 +13,7 @@
 
 #include "vcas/data/dataset.h"
 #include "vcas/data/tokenized_texts.h"
+#include "vcas/models/classification_loss.h"
 #include "vcas/models/text_classifier.h"
 #include "vcas/sampling/draw.h"
 #include "vcas/sampling/norms.h"
@@ -36,6 +37,7 @@ class FakePass final : public models::ForwardPass {
         weight_(std::move(weight)),
         head_(std::move(head)),
         offsets_(batch.offsets),
+        labels_(batch.labels),
         options_(options) {
     x_ = at::embedding(embedding_, batch.token_ids, /*padding_idx=*/-1, /*scale_grad_by_freq=*/false, sparse);
     hidden_ = x_.matmul(weight_.t()).tanh();
@@ -46,17 +48,21 @@ class FakePass final : public models::ForwardPass {
         at::zeros({lengths.numel(), kHidden}).index_add(0, texts, hidden_) / lengths.unsqueeze(1);
     text_of_row_ = texts;
     logits_ = pooled.matmul(head_.t());
-    loss_ = batch.labels.defined() ? at::cross_entropy_loss(logits_, batch.labels) : at::Tensor();
+    if (labels_.defined()) loss_ = models::classification_loss(logits_, labels_);
   }
 
   const at::Tensor& logits() const override { return logits_; }
   const at::Tensor& loss() const override { return loss_; }
+  at::Tensor sample_losses() const override { return models::classification_losses(logits_, labels_); }
+  at::Tensor logit_gradient_norms() const override { return models::logit_gradient_norms(logits_, labels_); }
   double forward_flops() const override { return 100; }
   double exact_backward_flops() const override { return 200; }
 
-  models::BackwardResult backward(const sampling::SamplingPlan& plan, double loss_scale, bool want_stats,
-                                  bool last_pass) override {
-    const auto top = torch::autograd::grad({loss_ * loss_scale}, {head_, hidden_}, {}, /*retain_graph=*/true);
+  models::BackwardResult backward(const models::BackwardRequest& request) override {
+    const auto& plan = request.plan;
+    const auto loss = models::classification_loss(logits_, labels_, request.sample_weights);
+    const auto top =
+        torch::autograd::grad({loss * request.loss_scale}, {head_, hidden_}, {}, /*retain_graph=*/true);
     at::Tensor gradient = top[1];
     const at::Tensor norms = sampling::sample_norms(sampling::row_norms(gradient), offsets_);
     models::BackwardResult result;
@@ -65,10 +71,10 @@ class FakePass final : public models::ForwardPass {
       gradient = gradient * row_scales(plan, norms).unsqueeze(1);
       result.flops = 200 * plan.sample_keep_ratio.at(0);
     }
-    const auto below =
-        torch::autograd::grad({hidden_}, {embedding_, weight_}, {gradient}, /*retain_graph=*/!last_pass);
+    const auto below = torch::autograd::grad({hidden_}, {embedding_, weight_}, {gradient},
+                                             /*retain_graph=*/!request.last_pass);
     result.gradients = {below[0], below[1], top[0]};
-    if (want_stats) {
+    if (request.want_stats) {
       const at::Tensor scores = sampling::row_norms(gradient) * sampling::row_norms(x_.detach());
       result.blocks.push_back({norms, scores.unsqueeze(0), at::full({1}, result.flops, at::kDouble)});
     }
@@ -94,7 +100,7 @@ class FakePass final : public models::ForwardPass {
     return scales.index_select(0, text_of_row_).to(at::kFloat);
   }
 
-  at::Tensor embedding_, weight_, head_, offsets_, x_, hidden_, text_of_row_, logits_, loss_;
+  at::Tensor embedding_, weight_, head_, offsets_, labels_, x_, hidden_, text_of_row_, logits_, loss_;
   models::PassOptions options_;
 };
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "training/fake_task.h"
+#include "vcas/training/methods.h"
 
 namespace vcas::training {
 namespace {
@@ -27,12 +28,13 @@ TrainOptions options_of(int64_t accumulation = 1) {
 }
 
 std::unique_ptr<Method> make_method(const std::string& name, const Task& task) {
-  if (name == "exact") return std::make_unique<ExactMethod>();
-  control::ControllerOptions options;
-  options.policy = name == "vcas-paper" ? control::Policy::paper : control::Policy::solve;
-  options.cal_var_freq = 4;
-  options.act_var_tau = 0.5;  // so much that sampling sets in within a few steps
-  return std::make_unique<VcasMethod>(options, task.parameters(), task.sampled_linears(), 7);
+  MethodOptions options;
+  options.name = name == "vcas-paper" ? "vcas" : name;
+  options.controller.policy = name == "vcas-paper" ? control::Policy::paper : control::Policy::solve;
+  options.controller.cal_var_freq = 4;
+  options.controller.act_var_tau = 0.5;  // so much that sampling sets in within a few steps
+  options.selective_backprop.history_size = 20;
+  return training::make_method(options, task, 7);
 }
 
 /// @param sparse the embedding's gradient is sparse, and its rows are updated when they are read.
@@ -99,8 +101,9 @@ INSTANTIATE_TEST_SUITE_P(Methods, ResumedTraining,
                          ::testing::Values(ResumeCase{"exact", 1}, ResumeCase{"exact", 3},
                                            ResumeCase{"vcas", 1}, ResumeCase{"vcas", 3},
                                            ResumeCase{"vcas-paper", 1}, ResumeCase{"vcas-paper", 3},
-                                           ResumeCase{"exact", 3, true}, ResumeCase{"vcas", 1, true},
-                                           ResumeCase{"vcas", 3, true}));
+                                           ResumeCase{"sb", 1}, ResumeCase{"sb", 3}, ResumeCase{"ub", 1},
+                                           ResumeCase{"ub", 3}, ResumeCase{"exact", 3, true},
+                                           ResumeCase{"vcas", 1, true}, ResumeCase{"vcas", 3, true}));
 
 TEST(Trainer, UpdatesSparseRowsAsDenseOnesOnceUpdatesAreFinished) {
   for (const int64_t accumulation : {1, 3}) {

@@ -50,4 +50,8 @@ std::unique_ptr<TextClassifier> make_bert_classifier(const BertConfig& config,
                                                      const std::map<std::string, at::Tensor>& tensors,
                                                      uint64_t seed, bool require_head, LoadReport* report);
 
+/// Tensors of a model that knows nothing yet, without a head, for make_bert_classifier: weights and tables
+/// normal with initializer_range, biases 0, LayerNorms 1.
+std::map<std::string, at::Tensor> initial_bert_backbone(const BertConfig& config, uint64_t seed);
+
 }  // namespace vcas::models

@@ -31,6 +31,16 @@ struct PassOptions {
   ops::ComputeOptions compute;
 };
 
+/// What one backward pass is to do.
+struct BackwardRequest {
+  sampling::SamplingPlan plan = {};  ///< exact when default-constructed
+  double loss_scale = 1;             ///< multiplies the loss: 1/accumulation steps, or a loss scaler's
+  /// [N]: the gradient is that of the mean of weight_i · loss_i. Undefined: all 1.
+  at::Tensor sample_weights = {};
+  bool want_stats = false;  ///< fills BackwardResult::blocks
+  bool last_pass = true;    ///< frees the graph
+};
+
 /// What one backward pass gave.
 struct BackwardResult {
   /// One a trainable parameter, in the order of trainable_parameters(); sparse COO, coalesced or not, for
@@ -46,14 +56,14 @@ class ForwardPass {
   virtual ~ForwardPass() = default;
   virtual const at::Tensor& logits() const = 0;  ///< [N, labels]
   virtual const at::Tensor& loss() const = 0;    ///< 0-dim, mean cross-entropy over the batch
+  /// [N] without a graph: the loss of each sample, whose mean is loss().
+  virtual at::Tensor sample_losses() const = 0;
+  /// [N] without a graph: ‖∂loss_i/∂logits_i‖.
+  virtual at::Tensor logit_gradient_norms() const = 0;
   virtual double forward_flops() const = 0;
   /// What an exact backward pass of this batch performs.
   virtual double exact_backward_flops() const = 0;
-  /// @param loss_scale multiplies the loss (1/accumulation steps, or a loss scaler's).
-  /// @param want_stats fills BackwardResult::blocks.
-  /// @param last_pass frees the graph.
-  virtual BackwardResult backward(const sampling::SamplingPlan& plan, double loss_scale, bool want_stats,
-                                  bool last_pass) = 0;
+  virtual BackwardResult backward(const BackwardRequest& request) = 0;
 };
 
 /// A trainable parameter as optimizers and the controller need it.

@@ -16,7 +16,8 @@ enum class Site : uint32_t {
   attention_output_dropout = 18,
   feed_forward_dropout = 19,
   pooler_dropout = 20,
-  draw_replay = 21,  ///< the controller's replay of SampleA on recorded norms
+  draw_replay = 21,       ///< the controller's replay of SampleA on recorded norms
+  sample_selection = 22,  ///< which samples of a batch go backward at all (SB, UB)
 };
 
 /// Names one stream of random numbers. Key and counter of Philox 4x32-10 are laid out once, here:

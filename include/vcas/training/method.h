@@ -35,9 +35,9 @@ struct MicroBatchGradient {
 
 /// What a sampling method keeps at present, for the log.
 struct SamplingStatus {
-  double s = 1;
-  std::vector<double> sample_keep_ratio;         ///< rho, by block
-  std::map<std::string, double> row_keep_ratio;  ///< nu, by weight
+  std::optional<double> s;                       ///< vcas alone
+  std::vector<double> sample_keep_ratio;         ///< rho, by block; sb and ub: of the last micro-batch
+  std::map<std::string, double> row_keep_ratio;  ///< nu, by weight; vcas alone
   std::optional<control::AdaptationReport> last_adaptation;
   /// Of the last micro-batch; nothing where no costs are known, and in an adaptation.
   std::optional<control::GatedParts> gated;
@@ -94,7 +94,6 @@ class VcasMethod final : public Method {
  private:
   void set_cost(const std::optional<control::EncoderLayerCost>& cost);
   MicroBatchGradient adapt(const MicroBatch& batch, double loss_scale);
-  std::vector<at::Tensor> below_topmost_sampling(const std::vector<at::Tensor>& gradients) const;
 
   control::SamplingLayout layout_;
   std::vector<size_t> controlled_;  ///< indices of the parameters below the topmost SampleA

@@ -2,13 +2,13 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
 #include "vcas/formats/tensorboard.h"
 #include "vcas/training/history.h"
+#include "vcas/training/json_lines_log.h"
 #include "vcas/training/method.h"
 #include "vcas/training/task.h"
 
@@ -44,8 +44,7 @@ class MetricsLog {
   void flush();
 
  private:
-  std::filesystem::path path_;
-  std::ofstream lines_;
+  JsonLinesLog lines_;
   formats::TensorBoardWriter events_;
 };
 

@@ -7,9 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "vcas/control/controller.h"
+#include "vcas/control/benefit_gate.h"
 #include "vcas/data/dataset.h"
+#include "vcas/training/methods.h"
 #include "vcas/training/options.h"
+#include "vcas/training/probe.h"
 #include "vcas/training/run.h"
 #include "vcas/training/text_classification_task.h"
 
@@ -35,10 +37,10 @@ struct TextDataOptions {
 struct TextTrainingOptions {
   TextDataOptions data;
   TrainOptions train;
-  std::string method = "vcas";  ///< "exact" or "vcas"
-  control::ControllerOptions controller;
-  bool benefit_gate = true;          ///< what does not pay, by the cost table, runs exactly
-  std::filesystem::path cost_table;  ///< empty: the one that comes with vcas
+  MethodOptions method;
+  std::optional<ProbeOptions> probe;  ///< also write probe.jsonl
+  bool benefit_gate = true;           ///< what does not pay, by the cost table, runs exactly
+  std::filesystem::path cost_table;   ///< empty: the one that comes with vcas
   std::filesystem::path output_dir;
   bool overwrite_output_dir = false;
   std::string resume_from_checkpoint;  ///< empty, "auto", or a checkpoint's folder

@@ -1,0 +1,82 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+#include "cli/flags.h"
+#include "cli/run_grid.h"
+#include "cli/train_flags.h"
+#include "vcas/formats/error.h"
+#include "vcas/formats/nearest_name.h"
+
+namespace vcas::cli {
+namespace {
+
+using formats::InputError;
+
+struct CompareCommand {
+  CommonOptions common;
+  training::TextTrainingOptions options;
+  std::string methods = "exact,vcas";
+  int64_t seeds = 3;
+  FlagTable flags;
+};
+
+void add_flags(CompareCommand& command) {
+  auto& flags = command.flags;
+  add_training_flags(flags, command.common, command.options, [&] {
+    flags.begin_group("Comparison");
+    flags.add("methods", command.methods, "separated by commas: exact, vcas, sb, ub", "LIST");
+    flags.add("seeds", command.seeds, between(1, 1000), "runs of each method, from --seed on");
+    add_grid_output_flags(flags, command.options, "compare.json");
+  });
+}
+
+void require_method(const std::string& name) {
+  const auto& known = method_names();
+  if (std::find(known.begin(), known.end(), name) != known.end()) return;
+  throw InputError("--methods",
+                   fmt::format("expected names of {}, got '{}' (the nearest is '{}')", fmt::join(known, ", "),
+                               name, formats::nearest_name(name, known).value_or(known.front())));
+}
+
+std::vector<Variant> variants_of(const std::string& methods) {
+  std::vector<Variant> variants;
+  for (const auto& name : split_list(methods)) {
+    require_method(name);
+    const bool known =
+        std::any_of(variants.begin(), variants.end(), [&](const auto& v) { return v.name == name; });
+    if (known) throw InputError("--methods", fmt::format("expected each method once, got '{}' twice", name));
+    variants.push_back({name, {{"method", name}}});
+  }
+  return variants;
+}
+
+int run(CompareCommand& command, const CLI::App& parsed) {
+  command.flags.apply(parsed);
+  require_consistent_training(command.options);
+  set_threads(command.common.threads);
+  return run_grid({command.options,
+                   command.seeds,
+                   variants_of(command.methods),
+                   {"methods", "seeds", "output_dir", "overwrite_output_dir"},
+                   "compare.json"},
+                  command.flags);
+}
+
+}  // namespace
+
+Command add_compare_command(CLI::App& app) {
+  auto* parsed = app.add_subcommand("compare", "Train by several methods and seeds, and compare the results");
+  const auto command = std::make_shared<CompareCommand>();
+  add_flags(*command);
+  command->flags.attach(*parsed);
+  return [command, parsed] { return run(*command, *parsed); };
+}
+
+}  // namespace vcas::cli

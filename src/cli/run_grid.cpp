@@ -1,0 +1,178 @@
+#include "cli/run_grid.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include "cli/child_process.h"
+#include "cli/commands.h"
+#include "vcas/formats/atomic_directory.h"
+#include "vcas/formats/error.h"
+#include "vcas/formats/json.h"
+#include "vcas/training/checkpoint.h"
+#include "vcas/training/signals.h"
+
+namespace vcas::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using formats::InputError;
+
+/// Flags of VCAS that `vcas train` refuses by another method.
+const std::set<std::string> kVcasOnly = {"cost_table"};
+
+std::string text_or_none(const nlohmann::json& value) { return value.is_null() ? "none" : value.dump(); }
+
+bool is_vcas(const Variant& variant) { return variant.flags.at("method") == "vcas"; }
+
+}  // namespace
+
+RunGrid::RunGrid(RunGridOptions options, const std::map<std::string, std::string>& given,
+                 std::function<int()> stop_signal)
+    : options_(std::move(options)), stop_signal_(std::move(stop_signal)) {
+  for (const auto& [name, value] : given) {
+    if (!options_.own_flags.contains(name) && name != "seed")
+      settings_[name] = value.empty() ? "true" : value;
+  }
+  // Checkpoints of many runs would fill the disk.
+  if (!settings_.contains("save_strategy")) settings_["save_strategy"] = "no";
+  read_previous();
+}
+
+int RunGrid::execute() {
+  fs::create_directories(options_.training.output_dir);
+  // By seed, so that whatever the machine does meets all variants.
+  for (int64_t i = 0; i < options_.seeds; ++i) {
+    for (const auto& variant : options_.variants) {
+      const uint64_t seed = options_.training.train.seed + static_cast<uint64_t>(i);
+      if (is_done(variant, seed)) continue;
+      if (const int status = train(variant, seed)) return status;
+    }
+  }
+  write_result();
+  return kExitDone;
+}
+
+std::string RunGrid::table() const {
+  return report::comparison_table(report::compare_methods(chosen_runs()));
+}
+
+fs::path RunGrid::result_path() const { return options_.training.output_dir / options_.result_file; }
+
+void RunGrid::read_previous() {
+  const auto& folder = options_.training.output_dir;
+  if (options_.training.overwrite_output_dir || !fs::exists(folder)) return;
+  if (!fs::is_directory(folder))
+    throw InputError("--output_dir", fmt::format("expected a folder, got the file '{}'", folder.string()));
+  if (fs::is_empty(folder)) return;
+  if (!fs::exists(result_path())) {
+    throw InputError("--output_dir",
+                     fmt::format("expected an empty folder or one with a {}, got '{}' with something else; "
+                                 "--overwrite_output_dir writes into it all the same",
+                                 options_.result_file, folder.string()));
+  }
+  const auto previous = formats::read_json(result_path());
+  try {
+    require_same_settings(previous.at("settings"));
+    for (const auto& run : previous.at("runs")) runs_.push_back(report::ComparedRun::from_json(run));
+  } catch (const nlohmann::json::exception& error) {
+    throw InputError(result_path().string(), error.what());
+  } catch (const std::invalid_argument& error) {
+    throw InputError(result_path().string(), error.what());
+  }
+}
+
+void RunGrid::require_same_settings(const nlohmann::json& previous) const {
+  for (const auto* flags : {&previous, &settings_}) {
+    for (const auto& [name, _] : flags->items()) {
+      const auto before = previous.value(name, nlohmann::json()),
+                 now = settings_.value(name, nlohmann::json());
+      if (before == now) continue;
+      throw InputError("--" + name, fmt::format("expected {} as in the runs that '{}' holds, got {}; "
+                                                "--overwrite_output_dir replaces them",
+                                                text_or_none(before), options_.training.output_dir.string(),
+                                                text_or_none(now)));
+    }
+  }
+}
+
+bool RunGrid::is_done(const Variant& variant, uint64_t seed) const {
+  return std::any_of(runs_.begin(), runs_.end(),
+                     [&](const auto& run) { return run.method == variant.name && run.seed == seed; });
+}
+
+int RunGrid::train(const Variant& variant, uint64_t seed) {
+  const fs::path folder = options_.training.output_dir / fmt::format("{}-seed-{}", variant.name, seed);
+  fmt::print(stderr, "vcas: {}, seed {}\n", variant.name, seed);
+  if (const int status = run_self(train_arguments(variant, seed, folder), stop_signal_)) return status;
+  runs_.push_back(
+      {variant.name, seed, formats::read_json(folder / "summary.json"), correct_predictions(folder)});
+  write_result();
+  return kExitDone;
+}
+
+std::vector<std::string> RunGrid::train_arguments(const Variant& variant, uint64_t seed,
+                                                  const fs::path& folder) const {
+  std::vector<std::string> arguments = {"train"};
+  const auto add = [&](const std::string& name, const std::string& value) {
+    arguments.push_back(fmt::format("--{}={}", name, value));
+  };
+  for (const auto& [name, value] : settings_.items()) {
+    const bool left_out = kVcasOnly.contains(name) && !is_vcas(variant);
+    if (!left_out && !variant.flags.contains(name)) add(name, value.get<std::string>());
+  }
+  for (const auto& [name, value] : variant.flags) add(name, value);
+  add("seed", std::to_string(seed));
+  add("output_dir", folder.string());
+  const bool goes_on = !options_.training.overwrite_output_dir && fs::exists(folder) &&
+                       !training::list_checkpoints(folder).empty();
+  add(goes_on ? "resume_from_checkpoint" : "overwrite_output_dir", goes_on ? "auto" : "true");
+  return arguments;
+}
+
+/// '1' or '0' for each held-out text.
+std::string RunGrid::correct_predictions(const fs::path& folder) const {
+  auto data = options_.training.data;
+  if (data.dataset.empty() && data.validation_file.empty()) return {};
+  data.model_name_or_path = folder;
+  const auto batch_size = options_.training.train.per_device_eval_batch_size;
+  const auto predictions = training::evaluate_text_classifier(data, batch_size).predictions;
+  std::string correct;
+  for (size_t i = 0; i < predictions.labels.size(); ++i)
+    correct += predictions.labels[i] == predictions.classes[i] ? '1' : '0';
+  return correct;
+}
+
+/// Those that this call asks for, which may be fewer than lie there.
+std::vector<report::ComparedRun> RunGrid::chosen_runs() const {
+  const uint64_t first = options_.training.train.seed, end = first + static_cast<uint64_t>(options_.seeds);
+  std::vector<report::ComparedRun> chosen;
+  for (const auto& variant : options_.variants) {
+    std::copy_if(runs_.begin(), runs_.end(), std::back_inserter(chosen), [&](const auto& run) {
+      return run.method == variant.name && run.seed >= first && run.seed < end;
+    });
+  }
+  return chosen;
+}
+
+void RunGrid::write_result() const {
+  nlohmann::json json = {
+      {"settings", settings_}, {"runs", nlohmann::json::array()}, {"methods", nlohmann::json::array()}};
+  for (const auto& run : runs_) json["runs"].push_back(run.to_json());
+  for (const auto& result : report::compare_methods(chosen_runs()))
+    json["methods"].push_back(report::to_json(result));
+  formats::write_file_atomically(result_path(), json.dump(2) + "\n");
+}
+
+int run_grid(const RunGridOptions& options, const FlagTable& flags) {
+  const training::StopSignals signals;
+  RunGrid grid(options, flags.effective(), [&] { return signals.received(); });
+  const int status = grid.execute();
+  if (status > 128) fmt::print(stderr, "vcas: stopped; the same command goes on from here\n");
+  if (status == kExitDone) fmt::print("{}", grid.table());
+  return status;
+}
+
+}  // namespace vcas::cli
