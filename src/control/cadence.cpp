@@ -7,8 +7,8 @@
 namespace vcas::control {
 namespace {
 
-/// Policy solve: the first intervals are F/4, F/2 and F whatever the windows find.
-constexpr int64_t kFixedIntervals = 3;
+/// Policy solve has windows at 0, F/4, F/2 and F whatever they find.
+constexpr int64_t kFixedWindows = 4;
 /// Log of the change of the kept work up to which ratios count as steady: what a single window's scatter
 /// makes of ratios that do not change (0.1 to 0.3 on wordnet-nouns).
 constexpr double kSteadyChange = 0.2;
@@ -30,9 +30,11 @@ double kept_work(const Ratios& ratios) {
 int64_t next_interval(const ControllerState& state, const ControllerOptions& options, double before) {
   const int64_t f = options.cal_var_freq;
   if (options.policy == Policy::paper) return f;
-  if (state.adaptations <= kFixedIntervals)
-    return std::max(f >> (kFixedIntervals - state.adaptations), options.cal_var_m);
-  if (!is_steady(before, kept_work(state.ratios))) return f;
+  if (state.adaptations < kFixedWindows) {
+    const int64_t early = state.adaptations + 1 == kFixedWindows ? f - f / 2 : f / 4;
+    return std::max(early, options.cal_var_m);
+  }
+  if (state.adaptations == kFixedWindows || !is_steady(before, kept_work(state.ratios))) return f;
   return std::clamp(2 * state.interval, f, options.cal_var_stretch * f);
 }
 

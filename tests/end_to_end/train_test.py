@@ -190,11 +190,11 @@ def test_a_float32_run_does_not_go_on_from_a_bf16_checkpoint(vcas, train_argumen
     assert not (tmp_path / "other").exists()
 
 
-# With cal_var_freq 10 and M = 2 a window opens at micro-batches 27 and 28 (or one that was postponed at an epoch's end);
-# step 28 without accumulation lies between its two batches.
+# With cal_var_freq 10 and M = 2 a window opens at micro-batches 30 and 31 (or one that was postponed at an epoch's end);
+# step 31 without accumulation lies between its two batches.
 @pytest.mark.parametrize("method", ["exact", "vcas"])
 @pytest.mark.parametrize("accumulation", [1, 3])
-@pytest.mark.parametrize("stop", [27, 28])
+@pytest.mark.parametrize("stop", [30, 31])
 def test_a_resumed_run_has_the_bits_of_a_whole_one(vcas, train_arguments, tmp_path, method, accumulation, stop):
     arguments = train_arguments(method, accumulation=accumulation, save_strategy="steps", save_steps=stop)
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
@@ -214,13 +214,13 @@ def test_a_resumed_run_has_the_bits_of_a_whole_one(vcas, train_arguments, tmp_pa
         assert summaries[0][key] == summaries[1][key], key
 
 
-def test_a_window_lies_around_step_28(vcas, train_arguments, tmp_path):
-    """The premise of the test above: at step 28 the controller's checkpoint holds an open window."""
+def test_a_window_lies_around_step_31(vcas, train_arguments, tmp_path):
+    """The premise of the test above: at step 31 the controller's checkpoint holds an open window."""
     result = vcas(
-        *train_arguments(save_strategy="steps", save_steps=28, max_steps=28), "--output_dir", tmp_path / "run"
+        *train_arguments(save_strategy="steps", save_steps=31, max_steps=31), "--output_dir", tmp_path / "run"
     )
     assert result.returncode == 0, result.stderr
-    tensors = load_file(tmp_path / "run" / "checkpoint-28" / "training_state.safetensors")
+    tensors = load_file(tmp_path / "run" / "checkpoint-31" / "training_state.safetensors")
     assert any(name.startswith("method.") for name in tensors)
 
 

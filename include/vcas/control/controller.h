@@ -74,10 +74,11 @@ struct ControllerState;
 /// anyway. Norms and gradients in, a SamplingPlan out; it knows no model and no operator.
 ///
 /// An adaptation is a window of M full-size micro-batches, from the first one that is due. Due are: policy
-/// paper every F; policy solve after intervals of F/4, F/2 and F, because ratios change fastest at the start
-/// of a run and what is not sampled there is lost, and then every F, or, while a window leaves the ratios
-/// about as they were, after twice the interval that led to it, up to cal_var_stretch·F.
-/// Source: ALGORITHM.md, "Variance control"; VCAS (arXiv 2402.17227), section 5.
+/// paper 0, F, 2F, … after the start of the last window; policy solve 0, F/4, F/2, F, because ratios change
+/// fastest at the start of a run and what is not sampled there is lost, and then every F, or, while a window
+/// leaves the ratios about as they were, twice the interval that led to it, up to
+/// cal_var_stretch·F. Source:
+/// ALGORITHM.md, "Variance control"; VCAS (arXiv 2402.17227), section 5.
 class VarianceController {
  public:
   /// @throws c10::Error for an option out of range or a layout without blocks.
