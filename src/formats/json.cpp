@@ -99,16 +99,36 @@ std::string described(std::string_view type, Number minimum, Number maximum) {
   return std::string(type);
 }
 
+json parsed(std::string_view text, std::string_view source, int64_t first_line) {
+  DocumentBuilder builder;
+  scan_json(text, source, first_line, builder);
+  return builder.take();
+}
+
 }  // namespace
 
 json parse_json(std::string_view text, std::string_view source) {
   require_utf8(text, source);
-  DocumentBuilder builder;
-  scan_json(text, source, 1, builder);
-  return builder.take();
+  return parsed(text, source, 1);
 }
 
 json read_json(const std::filesystem::path& path) { return parse_json(read_file(path), path.string()); }
+
+std::vector<JsonLine> read_json_log(const std::filesystem::path& path) {
+  const std::string content = read_file(path), source = path.string();
+  const auto whole = std::string_view(content).substr(0, content.rfind('\n') + 1);  // npos + 1 is 0
+  require_utf8(whole, source);
+  std::vector<JsonLine> lines;
+  int64_t number = 1;
+  for (std::size_t begin = 0; begin < whole.size(); ++number) {
+    const auto end = whole.find('\n', begin);
+    auto object = parsed(whole.substr(begin, end - begin), source, number);
+    if (!object.is_object()) throw InputError(source, number, "expected an object, got " + shown(object));
+    lines.push_back({number, std::move(object)});
+    begin = end + 1;
+  }
+  return lines;
+}
 
 JsonObject::JsonObject(const nlohmann::json& object, std::string source)
     : JsonObject(object, std::move(source), "") {

@@ -192,6 +192,7 @@ std::vector<MethodResult> compare_methods(const std::vector<ComparedRun>& runs) 
                                   [](const auto& entry) { return entry.first == "exact"; });
   const Runs none;
   std::vector<MethodResult> results;
+  results.reserve(by_method.size());
   for (const auto& [method, of_method] : by_method)
     results.push_back(result_of(method, of_method, exact == by_method.end() ? none : exact->second));
   return results;
@@ -213,11 +214,17 @@ nlohmann::json to_json(const MethodResult& result) {
             {"accuracy_by_example", json_of(result.accuracy_by_example)}}}};
 }
 
-std::string comparison_table(const std::vector<MethodResult>& results) {
+std::vector<std::vector<std::string>> comparison_cells(const std::vector<MethodResult>& results) {
   std::vector<std::vector<std::string>> rows = {{"method", "runs", "train loss", "accuracy %", "p by seed",
                                                  "p by example", "FLOPs saved %", "time saved %",
                                                  "time/FLOPs", "seconds", "peak MiB"}};
+  rows.reserve(results.size() + 1);
   for (const auto& result : results) rows.push_back(cells_of(result));
+  return rows;
+}
+
+std::string comparison_table(const std::vector<MethodResult>& results) {
+  const auto rows = comparison_cells(results);
   std::vector<size_t> widths(rows.front().size(), 0);
   for (const auto& row : rows) {
     for (size_t column = 0; column < row.size(); ++column)

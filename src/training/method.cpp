@@ -110,7 +110,9 @@ MicroBatchGradient VcasMethod::adapt(const MicroBatch& batch, double loss_scale)
 
 std::optional<SamplingStatus> VcasMethod::status() const {
   const auto plan = controller_.plan();
+  const auto& options = controller_.options();
   SamplingStatus status{controller_.s(), plan.sample_keep_ratio, {}, std::nullopt, gated_};
+  status.budgets = VarianceBudgets{options.act_var_tau, options.w_var_tau};
   for (size_t block = 0; block < plan.row_keep_ratio.size(); ++block) {
     for (size_t linear = 0; linear < plan.row_keep_ratio[block].size(); ++linear) {
       const auto& described = layout_.blocks[block][linear];

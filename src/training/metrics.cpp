@@ -10,6 +10,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kMetricsFile = "metrics.jsonl";
+constexpr const char* kEvaluationsFile = "evaluations.jsonl";
 
 std::optional<int64_t> purge_step(std::optional<int64_t> resumed_step) {
   if (!resumed_step) return std::nullopt;
@@ -31,12 +32,15 @@ nlohmann::json to_json(const LoggedStep& step) {
                          {"learning_rate", step.learning_rate},
                          {"grad_norm", step.gradient_norm},
                          {"step_ms", step.step_milliseconds},
+                         {"flops_performed", step.flops_performed},
                          {"s", nullptr},
                          {"rho", nullptr},
                          {"nu", nullptr},
                          {"v_sgd", nullptr},
                          {"v_act", nullptr},
-                         {"v_w", nullptr}};
+                         {"v_w", nullptr},
+                         {"act_var_tau", nullptr},
+                         {"w_var_tau", nullptr}};
   if (!step.sampling) return line;
   if (step.sampling->s) line["s"] = *step.sampling->s;
   line["rho"] = step.sampling->sample_keep_ratio;
@@ -46,14 +50,28 @@ nlohmann::json to_json(const LoggedStep& step) {
     line["v_act"] = adaptation->v_act;
     line["v_w"] = adaptation->v_w;
   }
+  if (const auto& budgets = step.sampling->budgets) {
+    line["act_var_tau"] = budgets->act_var_tau;
+    line["w_var_tau"] = budgets->w_var_tau;
+  }
   const auto& gated = step.sampling->gated;
   if (gated && !(gated->blocks.empty() && gated->weights.empty()))
     line["gated"] = {{"blocks", gated->blocks}, {"weights", gated->weights}};
   return line;
 }
 
+nlohmann::json to_json(const Evaluation& evaluation, int64_t step) {
+  return {{"step", step},
+          {"examples", evaluation.examples},
+          {"loss", evaluation.loss},
+          {"accuracy", evaluation.accuracy},
+          {"macro_f1", evaluation.macro_f1},
+          {"matthews", evaluation.matthews}};
+}
+
 MetricsLog::MetricsLog(const fs::path& output_dir, std::optional<int64_t> resumed_step)
     : lines_(output_dir / kMetricsFile, "step", resumed_step),
+      evaluations_(output_dir / kEvaluationsFile, "step", resumed_step),
       events_(output_dir, purge_step(resumed_step)) {}
 
 void MetricsLog::write(const LoggedStep& step) {
@@ -87,6 +105,7 @@ void MetricsLog::write(const LoggedStep& step) {
 }
 
 void MetricsLog::write(const Evaluation& evaluation, int64_t step) {
+  evaluations_.write(to_json(evaluation, step));
   events_.add_scalar("eval/loss", evaluation.loss, step);
   events_.add_scalar("eval/accuracy", evaluation.accuracy, step);
   events_.add_scalar("eval/macro_f1", evaluation.macro_f1, step);
@@ -96,6 +115,7 @@ void MetricsLog::write(const Evaluation& evaluation, int64_t step) {
 
 void MetricsLog::flush() {
   lines_.flush();
+  evaluations_.flush();
   events_.flush();
 }
 

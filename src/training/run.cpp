@@ -115,6 +115,7 @@ LoggedStep Run::logged_step(const StepReport& step) const {
           step.gradient_norm,
           1000 * history_.mean_seconds(since_last),
           history_.clipped_fraction(),
+          history_.flops().performed,
           method_.status()};
 }
 

@@ -56,11 +56,17 @@ def test_leaves_what_the_contract_says(trained):
     assert [line["step"] for line in lines] == list(range(5, 61, 5))
     for line in lines:
         assert set(line) == {
-            "step", "epoch", "loss", "learning_rate", "grad_norm", "step_ms", "s", "rho", "nu", "v_sgd", "v_act", "v_w",
+            "step", "epoch", "loss", "learning_rate", "grad_norm", "step_ms", "flops_performed", "s", "rho", "nu",
+            "v_sgd", "v_act", "v_w", "act_var_tau", "w_var_tau",
         }  # fmt: skip
     assert len(lines[-1]["rho"]) == 2
     assert all(name.endswith(".weight") for name in lines[-1]["nu"])
     assert lines[-1]["v_act"] >= 0
+    assert (lines[-1]["act_var_tau"], lines[-1]["w_var_tau"]) == (0.025, 0.025)
+    assert lines[-1]["flops_performed"] == flops["performed"]
+    evaluations = [json.loads(line) for line in (folder / "evaluations.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in evaluations] == [60]
+    assert evaluations[0]["accuracy"] == summary["eval_accuracy"]
 
 
 def test_tensorboard_reads_the_same_scalars(trained):

@@ -163,5 +163,27 @@ TEST_F(JsonObjectTest, NamesFileKeyExpectationAndValue) {
          "config.json: expected a JSON object, got an array");
 }
 
+TEST(ReadJsonLog, NumbersLinesAndLeavesOutTheOneThatIsBeingWritten) {
+  const TemporaryFolder folder;
+  const auto lines = read_json_log(folder.write("log.jsonl", "{\"a\":1}\n{\"a\":[2]}\n{\"a\":"));
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[1].number, 2);
+  EXPECT_EQ(lines[1].object["a"][0], 2);
+  EXPECT_TRUE(read_json_log(folder.write("empty.jsonl", "")).empty());
+  EXPECT_TRUE(read_json_log(folder.write("first.jsonl", "{\"a\"")).empty());
+}
+
+TEST(ReadJsonLog, NamesTheLineAtFault) {
+  const TemporaryFolder folder;
+  const auto error_of = [&](std::string_view content) {
+    const auto file = folder.write("log.jsonl", content);
+    return input_error([&] { read_json_log(file); });
+  };
+  EXPECT_NE(error_of("{}\n{\"a\":}\n").find("log.jsonl:2: not JSON"), std::string::npos);
+  EXPECT_NE(error_of("{}\n[1]\n").find("log.jsonl:2: expected an object"), std::string::npos);
+  EXPECT_NE(error_of("{}\n\n").find("log.jsonl:2"), std::string::npos);
+  EXPECT_NE(error_of("{}\n{\"a\":\"\xff\"}\n").find("log.jsonl:2: expected UTF-8"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace vcas::formats

@@ -88,6 +88,14 @@ def test_only_a_torch_of_a_supported_version_is_taken(shell, version, used):
     assert done.stdout == ("" if used else f"{shell.root}/site\n")
 
 
+@pytest.mark.parametrize(("release", "packages"), [("debian", "chromium-headless-shell\n"), ("ubuntu", "")])
+def test_a_browser_is_wanted_where_it_is_a_package(shell, release, packages):
+    (shell.root / "os-release").write_text(f'ID={release}\nPRETTY_NAME="{release} 1"\n')
+    done = shell(f"browser_packages {shell.root}/os-release")
+    assert done.returncode == 0
+    assert done.stdout == packages
+
+
 def test_jobs_are_bound_by_cores_and_by_memory(shell):
     shell.stub("nproc", "echo 64")
     shell.stub("awk", "echo 9")

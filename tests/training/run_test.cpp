@@ -58,8 +58,8 @@ class RunTest : public ::testing::Test {
     return run.execute();
   }
 
-  static std::vector<nlohmann::json> lines(const fs::path& output_dir) {
-    std::ifstream file(output_dir / "metrics.jsonl");
+  static std::vector<nlohmann::json> lines(const fs::path& output_dir, const char* name = "metrics.jsonl") {
+    std::ifstream file(output_dir / name);
     std::vector<nlohmann::json> result;
     for (std::string line; std::getline(file, line);) result.push_back(nlohmann::json::parse(line));
     return result;
@@ -75,11 +75,11 @@ TEST_F(RunTest, LeavesModelMetricsEventsCheckpointsAndSummary) {
   EXPECT_TRUE(equal_tensors(read_tensors(folder_ / "model.safetensors"), copies(fake.task.named_tensors())));
   const auto logged = lines(folder_);
   ASSERT_EQ(logged.size(), 4u);  // steps 2, 4, 6 and the last
-  for (const char* key : {"step", "epoch", "loss", "learning_rate", "grad_norm", "step_ms", "s", "rho", "nu",
-                          "v_sgd", "v_act", "v_w"}) {
+  for (const char* key : {"step", "epoch", "loss", "learning_rate", "grad_norm", "step_ms", "flops_performed",
+                          "s", "rho", "nu", "v_sgd", "v_act", "v_w", "act_var_tau", "w_var_tau"}) {
     EXPECT_TRUE(logged.back().contains(key)) << key;
   }
-  EXPECT_EQ(logged.back().size(), 12u);
+  EXPECT_EQ(logged.back().size(), 15u);
   EXPECT_EQ(logged.back()["step"], 7);
   EXPECT_TRUE(logged.back()["v_act"].is_number());
   std::vector<int64_t> steps;
@@ -90,6 +90,12 @@ TEST_F(RunTest, LeavesModelMetricsEventsCheckpointsAndSummary) {
   EXPECT_EQ(summary["steps"], 7);
   EXPECT_TRUE(summary["eval_accuracy"].is_number());
   EXPECT_EQ(summary.size(), 14u);
+  EXPECT_DOUBLE_EQ(logged.back()["flops_performed"].get<double>(),
+                   summary["flops"]["performed"].get<double>());
+  const auto evaluations = lines(folder_, "evaluations.jsonl");
+  ASSERT_FALSE(evaluations.empty());
+  EXPECT_EQ(evaluations.back()["step"], 7);
+  EXPECT_EQ(evaluations.back()["accuracy"], summary["eval_accuracy"]);
 }
 
 TEST_F(RunTest, StopsAfterTheStepInHandAndGoesOnWithTheSameBits) {

@@ -105,6 +105,7 @@ class VarianceController {
   /// @throws c10::Error naming what of the observation does not fit the layout.
   bool observe(int64_t micro_batch, const BatchObservation& observation);
   const AdaptationReport& last_report() const;
+  const ControllerOptions& options() const { return options_; }
 
   /// Everything that a checkpoint must hold: numbers as JSON, and tensors (the window's gradient sums,
   /// norms).

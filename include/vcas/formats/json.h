@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace vcas::formats {
 
@@ -15,6 +16,15 @@ namespace vcas::formats {
 nlohmann::json read_json(const std::filesystem::path& path);
 /// @param source names the text in messages.
 nlohmann::json parse_json(std::string_view text, std::string_view source);
+
+/// A line of a log, counted from 1, and the object on it.
+struct JsonLine {
+  int64_t number = 0;
+  nlohmann::json object;
+};
+/// A file with a JSON object a line, which may grow meanwhile: what follows the last line feed is left out.
+/// @throws InputError "metrics.jsonl:7: not JSON: ...".
+std::vector<JsonLine> read_json_log(const std::filesystem::path& path);
 
 /// A JSON object read key by key: each getter checks presence, type and range, and names file and key when it
 /// throws InputError "config.json: key 'hidden_size': expected an integer, got \"768\"".

@@ -38,7 +38,9 @@ std::vector<MethodResult> compare_methods(const std::vector<ComparedRun>& runs);
 
 nlohmann::json to_json(const MethodResult& result);
 
-/// Lines for people, a method a row.
+/// Cells for people: the header, then a method a row.
+std::vector<std::vector<std::string>> comparison_cells(const std::vector<MethodResult>& results);
+/// The same as lines of text.
 std::string comparison_table(const std::vector<MethodResult>& results);
 
 }  // namespace vcas::report

@@ -33,6 +33,12 @@ struct MicroBatchGradient {
   double adaptation_seconds = 0;  ///< spent on learning what to keep, beyond the training step itself
 };
 
+/// Shares of V_s that the variances of sampling may reach.
+struct VarianceBudgets {
+  double act_var_tau = 0;  ///< of V_act
+  double w_var_tau = 0;    ///< of V_w, weight by weight
+};
+
 /// What a sampling method keeps at present, for the log.
 struct SamplingStatus {
   std::optional<double> s;                       ///< vcas alone
@@ -41,6 +47,7 @@ struct SamplingStatus {
   std::optional<control::AdaptationReport> last_adaptation;
   /// Of the last micro-batch; nothing where no costs are known, and in an adaptation.
   std::optional<control::GatedParts> gated;
+  std::optional<VarianceBudgets> budgets = std::nullopt;  ///< vcas alone
 };
 
 /// What a method needs to go on after a restart.

@@ -23,15 +23,19 @@ struct LoggedStep {
   double gradient_norm = 0;      ///< of this step, before clipping
   double step_milliseconds = 0;  ///< mean since the last logged step
   double clipped_fraction = 0;   ///< of all steps so far; TensorBoard only
+  double flops_performed = 0;    ///< of all steps so far
   std::optional<SamplingStatus> sampling;
 };
 
-/// {"step","epoch","loss","learning_rate","grad_norm","step_ms","s","rho","nu","v_sgd","v_act","v_w"}; what a
-/// method does not have, or not yet, is null. Where sampling did not pay for all: "gated", {"blocks": [...],
-/// "weights": [...]} of the last pass.
+/// {"step","epoch","loss","learning_rate","grad_norm","step_ms","flops_performed","s","rho","nu","v_sgd","v_act",
+/// "v_w","act_var_tau","w_var_tau"}; what a method does not have, or not yet, is null. Where sampling did not
+/// pay for all: "gated", {"blocks": [...], "weights": [...]} of the last pass.
 nlohmann::json to_json(const LoggedStep& step);
 
-/// metrics.jsonl and TensorBoard events of a run, in its folder.
+/// A line of evaluations.jsonl: {"step","examples","loss","accuracy","macro_f1","matthews"}.
+nlohmann::json to_json(const Evaluation& evaluation, int64_t step);
+
+/// metrics.jsonl, evaluations.jsonl and TensorBoard events of a run, in its folder.
 class MetricsLog {
  public:
   /// @param resumed_step steps that are already done: lines and events after it are dropped.
@@ -39,12 +43,12 @@ class MetricsLog {
   MetricsLog(const std::filesystem::path& output_dir, std::optional<int64_t> resumed_step);
 
   void write(const LoggedStep& step);
-  /// To TensorBoard only.
   void write(const Evaluation& evaluation, int64_t step);
   void flush();
 
  private:
   JsonLinesLog lines_;
+  JsonLinesLog evaluations_;
   formats::TensorBoardWriter events_;
 };
 
