@@ -39,6 +39,7 @@ class QuietActions {
 pid_t start(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), "vcas");
   std::vector<char*> pointers;
+  pointers.reserve(arguments.size() + 1);
   for (auto& argument : arguments) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
   const QuietActions actions;
