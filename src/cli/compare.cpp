@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -12,7 +11,6 @@
 #include "cli/run_grid.h"
 #include "cli/train_flags.h"
 #include "vcas/formats/error.h"
-#include "vcas/formats/nearest_name.h"
 
 namespace vcas::cli {
 namespace {
@@ -37,21 +35,15 @@ void add_flags(CompareCommand& command) {
   });
 }
 
-void require_method(const std::string& name) {
-  const auto& known = method_names();
-  if (std::find(known.begin(), known.end(), name) != known.end()) return;
-  throw InputError("--methods",
-                   fmt::format("expected names of {}, got '{}' (the nearest is '{}')", fmt::join(known, ", "),
-                               name, formats::nearest_name(name, known).value_or(known.front())));
-}
-
 std::vector<Variant> variants_of(const std::string& methods) {
   std::vector<Variant> variants;
   for (const auto& name : split_list(methods)) {
-    require_method(name);
-    const bool known =
+    const auto& known = method_names();
+    if (std::find(known.begin(), known.end(), name) == known.end()) refuse_name("--methods", name, known);
+    const bool repeated =
         std::any_of(variants.begin(), variants.end(), [&](const auto& v) { return v.name == name; });
-    if (known) throw InputError("--methods", fmt::format("expected each method once, got '{}' twice", name));
+    if (repeated)
+      throw InputError("--methods", fmt::format("expected each method once, got '{}' twice", name));
     variants.push_back({name, {{"method", name}}});
   }
   return variants;

@@ -168,14 +168,11 @@ void FlagTable::add_named_choice(const std::string& name, const std::vector<std:
   const auto set = [names, unavailable, choose](const std::string& source, const std::string& text) {
     const auto found = std::find(names.begin(), names.end(), text);
     if (found != names.end()) return choose(static_cast<size_t>(found - names.begin()));
-    const std::string allowed = fmt::format("{}", fmt::join(names, ", "));
     if (std::find(unavailable.begin(), unavailable.end(), text) != unavailable.end()) {
-      throw InputError(source,
-                       fmt::format("'{}' is not available in this version; available: {}", text, allowed));
+      throw InputError(source, fmt::format("'{}' is not available in this version; available: {}", text,
+                                           fmt::join(names, ", ")));
     }
-    const auto nearest = formats::nearest_name(text, names);
-    throw InputError(source, fmt::format("expected one of {}, got '{}' (the nearest is '{}')", allowed, text,
-                                         nearest.value_or(names.front())));
+    refuse_name(source, text, names);
   };
   add_flag(name, help, fmt::format("{}", fmt::join(names, "|")), {}, present, FlagKind::text, set);
 }
@@ -253,6 +250,12 @@ std::vector<std::string> FlagTable::names() const {
   for (const auto& flag : flags_) names.push_back(flag.name);
   names.emplace_back("config");
   return names;
+}
+
+void refuse_name(const std::string& source, const std::string& text, const std::vector<std::string>& names) {
+  const auto nearest = formats::nearest_name(text, names);
+  throw InputError(source, fmt::format("expected one of {}, got '{}' (the nearest is '{}')",
+                                       fmt::join(names, ", "), text, nearest.value_or(names.front())));
 }
 
 std::vector<std::string> split_list(const std::string& text) {

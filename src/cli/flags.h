@@ -117,6 +117,10 @@ class FlagTable {
 /// Writes every flag name with '_', as the tables have it: "--max-steps=3" becomes "--max_steps=3".
 std::vector<std::string> with_underscores(std::vector<std::string> arguments);
 
+/// @param names at least one. @throws formats::InputError with the nearest of them, always.
+[[noreturn]] void refuse_name(const std::string& source, const std::string& text,
+                              const std::vector<std::string>& names);
+
 /// "a,b,c" in parts; an empty text has one empty part.
 std::vector<std::string> split_list(const std::string& text);
 

@@ -104,7 +104,7 @@ bool RunGrid::is_done(const Variant& variant, uint64_t seed) const {
 }
 
 int RunGrid::train(const Variant& variant, uint64_t seed) {
-  const fs::path folder = options_.training.output_dir / fmt::format("{}-seed-{}", variant.name, seed);
+  const fs::path folder = options_.training.output_dir / report::run_folder_name(variant.name, seed);
   fmt::print(stderr, "vcas: {}, seed {}\n", variant.name, seed);
   if (const int status = run_self(train_arguments(variant, seed, folder), stop_signal_)) return status;
   runs_.push_back(

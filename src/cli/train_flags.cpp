@@ -91,7 +91,7 @@ void add_sampling_flags(FlagTable& flags, control::ControllerOptions& options) {
 void add_baseline_flags(FlagTable& flags, training::MethodOptions& options) {
   flags.begin_group("Baselines (--method sb, --method ub)");
   flags.add("sb_beta", options.selective_backprop.beta, at_least(0),
-            "sb: a text goes backward with probability (share of past losses below its own)^beta");
+            "sb: a text goes backward with probability (share of past losses that are at most its own)^beta");
   flags.add("sb_history_size", options.selective_backprop.history_size, at_least(1),
             "sb: past losses that a new one is compared with");
   flags.add("ub_keep_ratio", options.upper_bound.keep_ratio, above_to(0, 1), "ub: share of the texts kept");

@@ -180,6 +180,10 @@ nlohmann::json ComparedRun::to_json() const {
   return {{"method", method}, {"seed", seed}, {"summary", summary}, {"correct", correct}};
 }
 
+std::string run_folder_name(const std::string& method, uint64_t seed) {
+  return fmt::format("{}-seed-{}", method, seed);
+}
+
 std::vector<MethodResult> compare_methods(const std::vector<ComparedRun>& runs) {
   std::vector<std::pair<std::string, Runs>> by_method;
   for (const auto& run : runs) {

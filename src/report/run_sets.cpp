@@ -56,15 +56,11 @@ std::optional<ComparedRun> compared_of(const RunFiles& files, const std::string&
       folder / "summary.json");
 }
 
-std::string folder_name(const std::string& group, uint64_t seed) {
-  return fmt::format("{}-seed-{}", group, seed);
-}
-
 std::string run_name(const std::string& group, std::string_view seed) {
   return fmt::format("{}, seed {}", group, seed);
 }
 
-/// "vcas-seed-42" apart; the seed of another name is empty.
+/// What run_folder_name() made apart; the seed of another name is empty.
 std::pair<std::string, std::string> group_and_seed(const std::string& name) {
   constexpr std::string_view kBetween = "-seed-";
   const auto place = name.rfind(kBetween);
@@ -80,7 +76,7 @@ void add_finished(std::vector<ReportedRun>& runs, const fs::path& result, std::s
   if (!finished.is_array()) throw InputError(result.string(), "key 'runs': expected an array");
   for (const auto& entry : finished) {
     auto run = compared_run(entry, result);
-    const auto name = folder_name(run.method, run.seed);
+    const auto name = run_folder_name(run.method, run.seed);
     if (!seen.insert(name).second) continue;
     // The folder may have been removed for its size: the table needs none.
     const fs::path folder = result.parent_path() / name;

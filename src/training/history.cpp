@@ -30,16 +30,17 @@ std::vector<double> values_of(const NamedTensors& tensors, const std::string& na
 
 }  // namespace
 
+double quantile(const std::vector<double>& ascending, double share) {
+  const double position = share * static_cast<double>(ascending.size() - 1);
+  const auto below = static_cast<size_t>(position);
+  const size_t above = std::min(below + 1, ascending.size() - 1);
+  return std::lerp(ascending[below], ascending[above], position - static_cast<double>(below));
+}
+
 Percentiles percentiles(std::vector<double> values) {
   TORCH_CHECK(!values.empty(), "percentiles: expected at least one value, got none");
   std::sort(values.begin(), values.end());
-  const auto at_fraction = [&](double fraction) {
-    const double position = fraction * static_cast<double>(values.size() - 1);
-    const auto below = static_cast<size_t>(position);
-    const size_t above = std::min(below + 1, values.size() - 1);
-    return std::lerp(values[below], values[above], position - static_cast<double>(below));
-  };
-  return {at_fraction(0.5), at_fraction(0.1), at_fraction(0.9)};
+  return {quantile(values, 0.5), quantile(values, 0.1), quantile(values, 0.9)};
 }
 
 void RunHistory::add(const StepReport& step) {

@@ -1,12 +1,12 @@
 #include "training/probe_record.h"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 #include <utility>
 
 #include "control/row_variance.h"
 #include "training/host_values.h"
+#include "vcas/training/history.h"
 
 namespace vcas::training {
 namespace {
@@ -17,12 +17,7 @@ nlohmann::json quantiles(std::vector<double> values) {
   auto result = nlohmann::json::array();
   if (values.empty()) return result;
   std::sort(values.begin(), values.end());
-  for (const double share : kQuantiles) {
-    const double position = share * static_cast<double>(values.size() - 1);
-    const auto below = static_cast<size_t>(position);
-    const size_t above = std::min(below + 1, values.size() - 1);
-    result.push_back(std::lerp(values[below], values[above], position - static_cast<double>(below)));
-  }
+  for (const double share : kQuantiles) result.push_back(quantile(values, share));
   return result;
 }
 

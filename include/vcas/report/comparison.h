@@ -22,6 +22,9 @@ struct ComparedRun {
   nlohmann::json to_json() const;
 };
 
+/// The folder of a run among those of `vcas compare` and `vcas sweep`: "vcas-seed-42".
+std::string run_folder_name(const std::string& method, uint64_t seed);
+
 /// What the runs of a method gave. Reductions are against the exact run of the same seed.
 struct MethodResult {
   std::string method;

@@ -34,7 +34,11 @@ struct Percentiles {
   double p90 = 0;
 };
 
-/// Linear interpolation between the two nearest values. @param values at least one.
+/// Linear interpolation between the two nearest values. @param ascending at least one. @param share in [0,
+/// 1].
+double quantile(const std::vector<double>& ascending, double share);
+
+/// Quantiles of values in any order. @param values at least one.
 Percentiles percentiles(std::vector<double> values);
 
 /// What a run's steps add up to. It is part of every checkpoint, so that a resumed run's summary is of the
