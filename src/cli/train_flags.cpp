@@ -104,6 +104,8 @@ void add_compute_flags(FlagTable& flags, CommonOptions& common, training::TextTr
   flags.add("gradient_checkpointing", options.train.gradient_checkpointing,
             "blocks keep only their input, and the backward pass computes the samples that it keeps once "
             "more: less memory, same result");
+  flags.add("keep_zeros", options.train.keep_zeros,
+            "weights of matrices that are 0 where training starts stay 0: for pruned models");
   add_threads_flag(flags, common);
 }
 

@@ -47,7 +47,9 @@ Trainer::Trainer(const TrainOptions& options, Task& task, Method& method)
       steps_per_epoch_(count_steps_per_epoch(options, task)),
       total_steps_(count_total_steps(options, steps_per_epoch_)),
       schedule_(options, total_steps_),
-      optimizer_(task.parameters(), adamw_options(options)) {}
+      optimizer_(task.parameters(), adamw_options(options)) {
+  if (options.keep_zeros) zero_masks_.emplace(task.parameters());
+}
 
 StepReport Trainer::step() {
   const auto start = std::chrono::steady_clock::now();
@@ -110,6 +112,7 @@ void Trainer::update(StepReport& report, const std::vector<MicroBatchPosition>& 
   for (auto& gradient : gradients_) {
     if (gradient.is_sparse()) gradient = gradient.coalesce();
   }
+  if (zero_masks_) zero_masks_->apply(gradients_, owns_gradients_);
   report.gradient_norm = global_norm(gradients_);
   require_finite(report.gradient_norm, "gradient norm", positions.back());
   const double coefficient = clipping_coefficient(report.gradient_norm, options_.max_grad_norm);

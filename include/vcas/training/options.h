@@ -46,6 +46,7 @@ struct TrainOptions {
   uint64_t seed = 42;
   bool bf16 = false;                    ///< products of the blocks' linears read bfloat16 (ops::Precision)
   bool gradient_checkpointing = false;  ///< blocks keep only their input (ops::ComputeOptions::recompute)
+  bool keep_zeros = false;              ///< weights that start at zero stay there (ZeroMasks)
   ops::ComputeOptions compute() const {
     return {bf16 ? ops::Precision::bfloat16 : ops::Precision::float32, gradient_checkpointing};
   }

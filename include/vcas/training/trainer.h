@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <stdexcept>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "vcas/training/options.h"
 #include "vcas/training/schedule.h"
 #include "vcas/training/task.h"
+#include "vcas/training/zero_masks.h"
 
 namespace vcas::training {
 
@@ -73,6 +75,7 @@ class Trainer {
   int64_t total_steps_;
   Schedule schedule_;
   AdamW optimizer_;
+  std::optional<ZeroMasks> zero_masks_;
   std::vector<at::Tensor> gradients_;  ///< sum over the step's micro-batches
   bool owns_gradients_ =
       false;  ///< false: gradients_ may be shared with the method and must not be written to
