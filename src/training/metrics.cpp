@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "vcas/formats/json.h"
+
 namespace vcas::training {
 namespace {
 
@@ -72,10 +74,14 @@ nlohmann::json to_json(const Evaluation& evaluation, int64_t step) {
 MetricsLog::MetricsLog(const fs::path& output_dir, std::optional<int64_t> resumed_step)
     : lines_(output_dir / kMetricsFile, "step", resumed_step),
       evaluations_(output_dir / kEvaluationsFile, "step", resumed_step),
-      events_(output_dir, purge_step(resumed_step)) {}
+      events_(output_dir, purge_step(resumed_step)) {
+  if (!resumed_step) return;
+  for (const auto& line : formats::read_json_log(output_dir / kMetricsFile)) ratios_.add(line.object);
+}
 
 void MetricsLog::write(const LoggedStep& step) {
-  lines_.write(to_json(step));
+  const auto line = to_json(step);
+  lines_.write(line);
   events_.add_scalar("train/epoch", step.epoch, step.step);
   events_.add_scalar("train/loss", step.loss, step.step);
   events_.add_scalar("train/learning_rate", step.learning_rate, step.step);
@@ -101,6 +107,20 @@ void MetricsLog::write(const LoggedStep& step) {
       events_.add_scalar("sampling/gated_weights", static_cast<double>(gated->weights.size()), step.step);
     }
   }
+  if (ratios_.add(line)) write_heat_maps();
+  flush();
+}
+
+void MetricsLog::write_heat_maps() {
+  for (const auto& [tag, description, image] : ratios_.pictures()) {
+    events_.add_image(tag, formats::encode_png(image), image.width, image.height, ratios_.step(),
+                      described_ ? "" : description);
+  }
+  described_ = true;
+}
+
+void MetricsLog::finish() {
+  if (ratios_.is_behind()) write_heat_maps();
   flush();
 }
 

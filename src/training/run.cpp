@@ -149,6 +149,7 @@ fs::path Run::save_checkpoint() {
 
 RunSummary Run::finish(MetricsLog& log, Progress& progress) {
   if (!evaluation_) evaluate(log, progress);
+  log.finish();
   trainer_.finish_updates();
   task_.save_model(run_options_.output_dir);
   RunSummary result = summary();

@@ -10,6 +10,7 @@
 #include "vcas/training/history.h"
 #include "vcas/training/json_lines_log.h"
 #include "vcas/training/method.h"
+#include "vcas/training/ratio_history.h"
 #include "vcas/training/task.h"
 
 namespace vcas::training {
@@ -35,7 +36,8 @@ nlohmann::json to_json(const LoggedStep& step);
 /// A line of evaluations.jsonl: {"step","examples","loss","accuracy","macro_f1","matthews"}.
 nlohmann::json to_json(const Evaluation& evaluation, int64_t step);
 
-/// metrics.jsonl, evaluations.jsonl and TensorBoard events of a run, in its folder.
+/// metrics.jsonl, evaluations.jsonl and TensorBoard events of a run, in its folder. Heat maps of ρ and ν
+/// (tags sampling/rho, sampling/nu) go on from the lines that metrics.jsonl keeps on resuming.
 class MetricsLog {
  public:
   /// @param resumed_step steps that are already done: lines and events after it are dropped.
@@ -44,12 +46,18 @@ class MetricsLog {
 
   void write(const LoggedStep& step);
   void write(const Evaluation& evaluation, int64_t step);
-  void flush();
+  /// The run is at its end: the last heat maps.
+  void finish();
 
  private:
+  void write_heat_maps();
+  void flush();
+
   JsonLinesLog lines_;
   JsonLinesLog evaluations_;
   formats::TensorBoardWriter events_;
+  RatioHistory ratios_;
+  bool described_ = false;  ///< the heat maps, to TensorBoard
 };
 
 /// summary.json.
