@@ -82,8 +82,10 @@ def wordnet_task(name, train=10_000, held_out=2_000):
     random.Random(0).shuffle(rows)
     folder = arguments().runs / "data"
     folder.mkdir(parents=True, exist_ok=True)
-    files = folder / f"{name}-{train}.csv", folder / f"{name}-held-out-{held_out}.csv"
-    for path, part in zip(files, (rows[held_out:held_out + train], rows[:held_out])):
+    files = folder / f"{name}-{train}.csv", folder / f"{name}-{train}-held-out-{held_out}.csv"
+    learned = rows[held_out:held_out + train]
+    known = {label for _, label in learned}  # of few texts a rare class may have none
+    for path, part in zip(files, (learned, [row for row in rows[:held_out] if row[1] in known])):
         with path.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(("sentence", "label"))

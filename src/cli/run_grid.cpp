@@ -48,6 +48,7 @@ int RunGrid::execute() {
     for (const auto& variant : options_.variants) {
       const uint64_t seed = options_.training.train.seed + static_cast<uint64_t>(i);
       if (is_done(variant, seed)) continue;
+      if (const int signal = stop_signal_()) return 128 + signal;
       if (const int status = train(variant, seed)) return status;
     }
   }
