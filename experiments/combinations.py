@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""VCAS together with bfloat16, gradient accumulation, recomputation and magnitude-pruned weights.
+"""VCAS together with bfloat16, gradient accumulation and magnitude-pruned weights.
 
 Each row compares VCAS with exact training under the same setting. Pruned models have the smallest 50 or 80 % of each
 linear weight of their blocks set to zero; both methods keep them zero (--keep_zeros).
@@ -24,7 +24,6 @@ from safetensors.numpy import load_file, save_file
 SETTINGS = {
     "bfloat16": {"bf16": "true"},
     "4 micro-batches of 8": {"per_device_train_batch_size": 8, "gradient_accumulation_steps": 4},
-    "recomputation": {"gradient_checkpointing": "true"},
 }
 SPARSITIES = (0.5, 0.8)
 
