@@ -59,12 +59,13 @@ def processed(model, settings=None, block_class=transformers.BertLayer):
 @pytest.mark.parametrize(("settings", "message"), [
     ({"policy": "guess"}, "policy: expected one of solve, paper, got 'guess'"),
     ({"param_sample_ratio": 0.0}, r"param_sample_ratio: expected a number in \(0, 1\], got 0.0"),
-    ({"act_var_tau": -0.1}, "act_var_tau"),
-    ({"cal_var_freq": 1}, "cal_var_freq"),
+    ({"act_var_tau": -0.1}, r"act_var_tau.* -0\.1"),
+    ({"cal_var_freq": 1}, "cal_var_freq.* 1"),
+    ({"w_ratio_mul": 1.5, "policy": "paper"}, r"w_ratio_mul.* 1\.5"),
 ])
-def test_values_out_of_range_are_named(settings, message):
+def test_values_out_of_range_are_named_before_training(tmp_path, settings, message):
     with pytest.raises(vcas.VcasError, match=message):
-        processed(tiny_bert(), settings)
+        four_steps(training_arguments(tmp_path), **settings)
 
 
 def test_the_wrong_block_class_is_named_and_leaves_the_model_as_it_was():

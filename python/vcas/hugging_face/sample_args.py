@@ -22,7 +22,7 @@ class VcasSampleArguments:
     """The settings of VCAS. The first eight are the original's, in its order and with its defaults.
 
     Settings that have no effect, because the policy in use does not read them, are named in a warning. The seed of the
-    draws is `TrainingArguments.seed`. Ranges are checked when a model is processed.
+    draws is `TrainingArguments.seed`. Ranges are checked by `VcasTrainer`.
 
     Raises:
         VcasError: an unknown `policy` or `draw`.
