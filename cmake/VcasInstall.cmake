@@ -28,7 +28,6 @@ install(FILES "${PROJECT_BINARY_DIR}/vcasConfig.cmake" "${PROJECT_BINARY_DIR}/vc
         DESTINATION "${VCAS_CMAKE_DIR}")
 
 if(VCAS_PYTHON_PACKAGE)
-  # Beside the package's modules. PyTorch has been imported when it is loaded, so that its libraries are found; the run
-  # path above serves those who load it otherwise.
+  # Beside the package's modules; PyTorch has been imported when it is loaded, so that its libraries are found.
   install(FILES "$<TARGET_FILE:vcas>" DESTINATION vcas RENAME libvcas.so COMPONENT python)
 endif()

@@ -42,7 +42,7 @@ def configuration(name: str, dropout: float = 0.0):
     return hf.GPT2Config(
         n_embd=HIDDEN, n_head=HEADS, n_layer=LAYERS, n_inner=INTERMEDIATE, vocab_size=VOCABULARY, n_positions=40,
         resid_pdrop=dropout, embd_pdrop=dropout, attn_pdrop=dropout, num_labels=5, pad_token_id=0,
-        bos_token_id=1, eos_token_id=1,
+        bos_token_id=1, eos_token_id=1, classifier_dropout=dropout, hidden_dropout=dropout,
     )  # fmt: skip
 
 
