@@ -1,5 +1,6 @@
 """One micro-batch of an adaptation: an exact backward pass, whose gradient trains, and sampled ones, which measure."""
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,8 @@ def adapt(controller: "Controller", loss: torch.Tensor, loss_scale: float, recor
     recording.write(torch.classes.vcas.SamplingPlan([], [], "fixed", 0))
     exact = _exact_pass(loss, loss_scale, parameters)
     flops = _flops([record.flops.grad for record in records if record.flops is not None])
-    stats = _stats(records, [_grad(r.sample_norms) for r in records], [_grad(r.row_scores) for r in records])
+    norms = [_unscaled(r.sample_norms, loss_scale) for r in records]
+    stats = _stats(records, norms, [_unscaled(r.row_scores, loss_scale) for r in records])
     controlled = [p for p in parameters if id(p) in below and id(p) in exact]
 
     plans = core.probe_plans(stats.norms)
@@ -68,22 +70,20 @@ def adapt(controller: "Controller", loss: torch.Tensor, loss_scale: float, recor
 
 
 def _exact_pass(loss: torch.Tensor, loss_scale: float, parameters: list[nn.Parameter]) -> dict[int, torch.Tensor]:
-    """Runs loss.backward(), which hooks of DistributedDataParallel see; gives the unscaled gradients of all ranks."""
-    before = [p.grad for p in parameters]
-    for p in parameters:
-        p.grad = None
-    torch.autograd.backward(loss, retain_graph=True)
-    own = [p.grad for p in parameters]
-    for p, old, new in zip(parameters, before, own, strict=True):
-        if new is None:
-            p.grad = old
-        else:
-            scaled = new.detach() if loss_scale == 1 else new.detach() * loss_scale
-            p.grad = scaled.clone() if old is None else old + scaled
-    present = [p for p, g in zip(parameters, own, strict=True) if g is not None]
-    # Equal already where DistributedDataParallel synchronised: their mean is then the same.
-    means = ranks.mean([g.detach() for g in own if g is not None])
-    return {id(p): g for p, g in zip(present, means, strict=True)}
+    """The backward pass that trains; gives the unscaled gradients of all ranks.
+
+    It accumulates into ``.grad`` as any does, because DistributedDataParallel reduces what has accumulated there; what
+    this pass alone adds is caught before.
+    """
+    own: dict[int, torch.Tensor] = {}
+    hooks = [p.register_hook(functools.partial(own.__setitem__, id(p))) for p in parameters]
+    try:
+        torch.autograd.backward(loss, torch.full_like(loss, loss_scale), retain_graph=True)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    means = ranks.mean([own[id(p)] / loss_scale for p in parameters if id(p) in own])
+    return dict(zip((id(p) for p in parameters if id(p) in own), means, strict=True))
 
 
 @dataclass
@@ -122,8 +122,9 @@ def _sampled_pass(
     return _SampledResult(ranks.mean(dense), _flops(list(rest[: len(active)])), stats)
 
 
-def _grad(probe: torch.Tensor | None) -> torch.Tensor | None:
-    return None if probe is None else probe.grad
+def _unscaled(probe: torch.Tensor | None, loss_scale: float) -> torch.Tensor | None:
+    """What a pass reported; norms and scores are proportional to the loss."""
+    return None if probe is None or probe.grad is None else probe.grad / loss_scale
 
 
 def _flops(values: list[torch.Tensor | None]) -> float:
