@@ -24,7 +24,8 @@ class FusedPass:
         self.first_row_only = False
         """Whether only position 0 of the last block is read."""
         self._mask = mask
-        self._batch: PackedBatch | None = None
+        self.batch: PackedBatch | None = None
+        """Where the rows are; known when the first block has run."""
 
     @property
     def exact_reason(self) -> str | None:
@@ -33,9 +34,9 @@ class FusedPass:
 
     def batch_of(self, hidden: torch.Tensor) -> PackedBatch:
         """The packing of this pass; `hidden` [B, T, H] is the first block's input."""
-        if self._batch is None:
-            self._batch = PackedBatch.from_mask(self._mask, hidden.shape[0], hidden.shape[1])
-        return self._batch
+        if self.batch is None:
+            self.batch = PackedBatch.from_mask(self._mask, hidden.shape[0], hidden.shape[1])
+        return self.batch
 
 
 class GenericPass:
@@ -81,8 +82,9 @@ class FusedEntry:
 
     def hook(self) -> list[RemovableHandle]:
         """Installs the hooks; removing the handles takes them away."""
+        begin = torch.compiler.disable(self._begin)  # type: ignore[no-untyped-call]
         handles = [
-            self._base.register_forward_pre_hook(self._begin, with_kwargs=True),
+            self._base.register_forward_pre_hook(begin, with_kwargs=True),
             self._base.register_forward_hook(self._end, always_call=True),
         ]
         if self._reader is not None:
@@ -111,6 +113,9 @@ class FusedEntry:
         current = FusedPass(recording, mask)
         recording.exact_reason = self._exact_reason(given, mask)
         if recording.exact_reason is None:
+            if mask is not None:
+                # Here and not in the first block, so that a compiled block reads no values of tensors.
+                current.batch = PackedBatch.from_mask(mask, mask.shape[0], mask.shape[1])
             current.unpacks_each = self._wants(given, "output_hidden_states")
             current.first_row_only = self.one_row and self._reading and not current.unpacks_each
             # What the controller learns is about one row a sample, where the model reads no more.

@@ -168,3 +168,15 @@ def test_the_table_names_every_part(capsys):
     for part in ("bert.encoder.layer.0", "bert.encoder.layer.2", "bert.embeddings", "bert.pooler", "classifier"):
         assert part in printed
     assert "3 blocks of BertLayer by the fused operator" in printed
+
+
+@pytest.mark.parametrize("name", ["bert", "gpt2"])
+def test_compiled_blocks_have_no_graph_break(name):
+    model, inputs = small.make(small.TOKEN_MODELS[name], name), small.token_batch(name)
+    loss, _, expected = small.loss_and_gradients(model, inputs)
+    blocks = list(vcas.attach(model, verbose=False).blocks.values())
+    for block in blocks:
+        block.compile(fullgraph=True, dynamic=True, backend="aot_eager")
+    got_loss, _, got = small.loss_and_gradients(model, inputs)
+    torch.testing.assert_close(got_loss, loss, rtol=1e-5, atol=1e-5)
+    small.assert_close(got, expected)
