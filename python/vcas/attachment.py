@@ -63,6 +63,8 @@ class Attachment:
             if layers:
                 fused = fused_blocks.FusedBlock(block, index, count, layers[index])
                 forward = fused_blocks.patched_forward(fused, self)
+                if entry is not None:
+                    entry.blocks.append(fused)
             else:
                 forward = generic_blocks.patched_forward(generic_blocks.GenericBlock(block, index, count, name), self)
             block.__dict__["forward"] = forward

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from vcas.architectures import FusedLayer
-from vcas.recording import BlockRecord, Recording
+from vcas.errors import VcasError
+from vcas.recording import Recording
 
 if TYPE_CHECKING:
     from vcas.passes import FusedPass
@@ -47,7 +48,12 @@ class FusedBlock:
         parameters = self.layer.parameters()
         record = None
         if recording.sampled:
-            record = self._record(recording, rows, offsets, first_row_only, parameters)
+            if self.index not in recording.blocks:
+                has_backward = rows.requires_grad or any(p.requires_grad for p in parameters)
+                self.prepare(recording, offsets, rows.shape[0], first_row_only, has_backward)
+            record = recording.blocks[self.index]
+            if record.rows != rows.shape[0]:
+                raise VcasError(f"block {self.index} ran on another batch before; call the model once a step")
         layer = self.layer
         output: torch.Tensor = torch.ops.vcas.encoder_layer(
             rows,
@@ -73,31 +79,29 @@ class FusedBlock:
             record.output = output
         return output
 
-    def _record(
-        self,
-        recording: Recording,
-        rows: torch.Tensor,
-        offsets: torch.Tensor,
-        first_row_only: bool,
-        parameters: list[torch.Tensor],
-    ) -> BlockRecord:
-        samples, count = offsets.numel() - 1, rows.shape[0]
+    def prepare(
+        self, recording: Recording, offsets: torch.Tensor, rows: int, first_row_only: bool, has_backward: bool
+    ) -> None:
+        """Adds the block's record to a recording, and counts its operations.
+
+        Args:
+            offsets: [N+1] of the packed batch. rows: of all its samples.
+            has_backward: whether a backward pass can reach the block.
+        """
+        samples, parameters = offsets.numel() - 1, self.layer.parameters()
+        first_row_only = first_row_only and self.last
         # Keys and values run on every row (include/vcas/ops/encoder_layer.h, runs_on_all_rows).
-        linear_rows = [samples, count, count, samples, samples, samples] if first_row_only else [count] * 6
-        has_backward = rows.requires_grad or any(p.requires_grad for p in parameters)
-        seen = self.index in recording.blocks
-        record = recording.add(self.index, samples, linear_rows, count, rows, has_backward)
-        if recording.offsets is None:
-            recording.offsets = offsets
-        if not seen:
-            trainable = [parameters[i].requires_grad for i in (0, 2, 4, 6, 10, 12)]
-            forward, backward = torch.ops.vcas.encoder_layer_flops(
-                rows, offsets, trainable, parameters[10].shape[0], first_row_only, self.layer.pre_norm, self.recompute
-            )
-            recording.forward_flops += forward
-            if has_backward:
-                recording.exact_backward_flops += backward
-        return record
+        linear_rows = [samples, rows, rows, samples, samples, samples] if first_row_only else [rows] * 6
+        recording.add(self.index, samples, linear_rows, rows, parameters[0].device, has_backward)
+        recording.offsets = offsets
+        trainable = [parameters[i].requires_grad for i in (0, 2, 4, 6, 10, 12)]
+        one = parameters[1].detach().unsqueeze(0)
+        forward, backward = torch.ops.vcas.encoder_layer_flops(
+            one, offsets, trainable, parameters[10].shape[0], first_row_only, self.layer.pre_norm, self.recompute
+        )
+        recording.forward_flops += forward
+        if has_backward:
+            recording.exact_backward_flops += backward
 
 
 def patched_forward(fused: FusedBlock, owner: Any) -> Any:

@@ -218,7 +218,7 @@ class GenericBlock:
         if not has_backward:
             return self.original(*args, **kwargs)
         count = samples * rows
-        record = recording.add(self.index, samples, [count] * len(self.linears), count, hidden, has_backward)
+        record = recording.add(self.index, samples, [count] * len(self.linears), count, hidden.device, has_backward)
         if recording.offsets is None:
             recording.offsets = torch.arange(samples + 1) * rows
         kept_leaves = [None if i in set(places) else leaf for i, leaf in enumerate(leaves)]

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
-from vcas.architectures import Architecture
+from vcas.architectures import Architecture, is_class
 from vcas.errors import VcasError
+from vcas.fused import FusedBlock
 from vcas.packing import PackedBatch, unpackable_reason
 from vcas.recording import Recording
 
@@ -75,10 +76,13 @@ class FusedEntry:
         self._reader = next((m for m in model.modules() if any(child is base for child in m.children())), None)
         self.one_row = type(self._reader).__name__ in architecture.reads_first_row
         """Whether the model reads only position 0 of the last block's output."""
+        self.blocks: list[FusedBlock] = []
+        """What runs the blocks; given by install()."""
         self._reading = False
         self._labels: torch.Tensor | None = None
         self._signature = inspect.signature(type(base).forward)
         self._warned: set[str] = set()
+        self._below = _parameters_below(base, architecture)
 
     def hook(self) -> list[RemovableHandle]:
         """Installs the hooks; removing the handles takes them away."""
@@ -113,13 +117,16 @@ class FusedEntry:
         current = FusedPass(recording, mask)
         recording.exact_reason = self._exact_reason(given, mask)
         if recording.exact_reason is None:
-            if mask is not None:
+            shape = _shape(given, mask)
+            if shape is not None:
                 # Here and not in the first block, so that a compiled block reads no values of tensors.
-                current.batch = PackedBatch.from_mask(mask, mask.shape[0], mask.shape[1])
+                current.batch = PackedBatch.from_mask(mask, *shape)
             current.unpacks_each = self._wants(given, "output_hidden_states")
             current.first_row_only = self.one_row and self._reading and not current.unpacks_each
             # What the controller learns is about one row a sample, where the model reads no more.
             recording.wants_stats = recording.wants_stats and current.first_row_only == self.one_row
+            if recording.sampled and current.batch is not None:
+                self._prepare(current, current.batch, given)
         elif torch.is_grad_enabled() and recording.exact_reason not in self._warned:
             self._warned.add(recording.exact_reason)
             warnings.warn(
@@ -130,6 +137,14 @@ class FusedEntry:
             bound.arguments["use_cache"] = False
             return bound.args[1:], bound.kwargs
         return args, kwargs
+
+    def _prepare(self, current: FusedPass, batch: PackedBatch, given: dict[str, Any]) -> None:
+        """Makes the records of all blocks, so that a compiled block makes none."""
+        embeds = given.get("inputs_embeds")
+        below = (embeds is not None and embeds.requires_grad) or any(p.requires_grad for p in self._below)
+        for block in self.blocks:
+            below = below or any(p.requires_grad for p in block.block.parameters())
+            block.prepare(current.recording, batch.offsets, int(batch.offsets[-1]), current.first_row_only, below)
 
     def _wants(self, given: dict[str, Any], name: str) -> bool:
         value = given.get(name)
@@ -165,3 +180,19 @@ class FusedEntry:
         if bool((read & (mask == 0)).any()):
             return "it has labels at positions that the attention mask leaves out (expected -100 there)"
         return None
+
+
+def _shape(given: dict[str, Any], mask: torch.Tensor | None) -> tuple[int, int] | None:
+    """Samples and positions of a batch, where the arguments tell."""
+    tensor = next((t for t in (mask, given.get("input_ids"), given.get("inputs_embeds")) if t is not None), None)
+    return None if tensor is None or tensor.dim() < 2 else (tensor.shape[0], tensor.shape[1])
+
+
+def _parameters_below(base: nn.Module, architecture: Architecture) -> list[nn.Parameter]:
+    """Parameters of what the model runs before its blocks; its children are in that order."""
+    found: list[nn.Parameter] = []
+    for child in base.children():
+        if any(is_class(m, architecture, architecture.layer) for m in child.modules()):
+            break
+        found += child.parameters()
+    return found

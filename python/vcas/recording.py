@@ -21,6 +21,8 @@ class BlockRecord:
     samples: int
     linear_rows: list[int]
     """Rows that each linear runs on."""
+    rows: int
+    """Of the batch."""
     flops: torch.Tensor | None = None
     """[1] float64 zeros whose gradient is the operations of a backward pass; None: the block has no backward."""
     sample_norms: torch.Tensor | None = None
@@ -61,7 +63,7 @@ class Recording:
         return torch.tensor([seed, micro_batch, block, rank])
 
     def add(
-        self, block: int, samples: int, linear_rows: Sequence[int], rows: int, like: torch.Tensor, has_backward: bool
+        self, block: int, samples: int, linear_rows: Sequence[int], rows: int, device: torch.device, has_backward: bool
     ) -> BlockRecord:
         """The record of a block; the one of its first run when a checkpointed block runs again.
 
@@ -70,14 +72,14 @@ class Recording:
         """
         present = self.blocks.get(block)
         if present is not None:
-            if present.samples != samples or present.linear_rows != list(linear_rows):
+            if present.samples != samples or present.rows != rows:
                 raise VcasError(f"block {block} ran twice in one recorded forward pass; call the model once a step")
             return present
         linears = len(linear_rows)
-        record = BlockRecord(torch.zeros(PLAN_HEADER + linears, dtype=torch.int64), samples, list(linear_rows))
+        record = BlockRecord(torch.zeros(PLAN_HEADER + linears, dtype=torch.int64), samples, list(linear_rows), rows)
 
         def probe(*shape: int) -> torch.Tensor:
-            return torch.zeros(shape, dtype=torch.float64, device=like.device, requires_grad=True)
+            return torch.zeros(shape, dtype=torch.float64, device=device, requires_grad=True)
 
         if has_backward:
             record.flops = probe(1)

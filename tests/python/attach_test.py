@@ -171,7 +171,9 @@ def test_the_table_names_every_part(capsys):
 
 
 @pytest.mark.parametrize("name", ["bert", "gpt2"])
+@torch._functorch.config.patch(donated_buffer=False)  # an adaptation goes back several times
 def test_compiled_blocks_have_no_graph_break(name):
+    torch.compiler.reset()
     model, inputs = small.make(small.TOKEN_MODELS[name], name), small.token_batch(name)
     loss, _, expected = small.loss_and_gradients(model, inputs)
     blocks = list(vcas.attach(model, verbose=False).blocks.values())
@@ -180,3 +182,18 @@ def test_compiled_blocks_have_no_graph_break(name):
     got_loss, _, got = small.loss_and_gradients(model, inputs)
     torch.testing.assert_close(got_loss, loss, rtol=1e-5, atol=1e-5)
     small.assert_close(got, expected)
+    controller = vcas.Controller(model)
+    for full_size in (True, False):
+        model.zero_grad()
+        controller.step(lambda: model(**inputs).loss, full_size=full_size)
+        small.assert_close(small.gradients(model), expected)
+
+
+def test_a_compiled_model_that_lets_its_buffers_go_is_named():
+    torch.compiler.reset()
+    model, inputs = small.make(hf.BertForTokenClassification, "bert"), small.token_batch("bert")
+    for block in vcas.attach(model, verbose=False).blocks.values():
+        block.compile(backend="aot_eager")
+    controller = vcas.Controller(model)
+    with pytest.raises(vcas.VcasError, match="expected torch._functorch.config.donated_buffer = False"):
+        controller.step(lambda: model(**inputs).loss)

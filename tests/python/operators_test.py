@@ -107,6 +107,7 @@ def test_gradcheck_of_the_exact_linear():
 
 @pytest.mark.parametrize("options", [{}, {"pre_norm": True, "causal": True}, {"first_row_only": True}], ids=str)
 def test_a_compiled_block_has_no_graph_break_and_reads_the_plan_of_each_backward_pass(options):
+    torch.compiler.reset()
     x, offsets, parameters = encoder_inputs()
     plan = plan_tensor()
 
@@ -132,6 +133,7 @@ def test_a_compiled_block_has_no_graph_break_and_reads_the_plan_of_each_backward
 
 
 def test_a_compiled_block_takes_batches_of_any_length_without_compiling_again():
+    torch.compiler.reset()
     _, _, parameters = encoder_inputs()
     compilations = []
 
