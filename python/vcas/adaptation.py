@@ -76,7 +76,7 @@ def _exact_pass(loss: torch.Tensor, loss_scale: float, parameters: list[nn.Param
     this pass alone adds is caught before.
     """
     own: dict[int, torch.Tensor] = {}
-    hooks = [p.register_hook(functools.partial(own.__setitem__, id(p))) for p in parameters]
+    hooks = [p.register_hook(functools.partial(own.__setitem__, id(p))) for p in parameters]  # type: ignore[no-untyped-call]
     try:
         torch.autograd.backward(loss, torch.full_like(loss, loss_scale), retain_graph=True)
     finally:

@@ -173,6 +173,10 @@ def attach(
     attachment.fused = entry is not None
     check_blocks(model, blocks, attachment.fused)
     attachment.layout = fused_layout(blocks, layers, entry.one_row) if entry is not None else generic_layout(blocks)
+    if attachment.fused and not torch.ops.vcas.is_fast(False):
+        attachment.notes.append(
+            "slow on this CPU: the operators' fast kernels need AVX-512; results are right all the same"
+        )
     attachment.install(entry, layers)
     if verbose:
         print(attachment.table())

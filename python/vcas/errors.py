@@ -16,7 +16,7 @@ def as_vcas_error() -> Iterator[None]:
     except RuntimeError as error:
         if "donated buffer" in str(error):
             raise VcasError(
-                "compiled model: expected torch._functorch.config.donated_buffer = False before it is compiled, because "
+                "compiled model: expected torch._functorch.config.donated_buffer = False before compiling, because "
                 "an adaptation goes back over one forward pass several times"
             ) from error
         first = str(error).strip().splitlines()[0] if str(error).strip() else ""

@@ -164,3 +164,15 @@ def test_a_named_library_that_is_none_is_refused(tmp_path):
     other = tmp_path / "other.so"
     other.write_bytes(b"no library")
     assert "expected a library of vcas" in import_vcas(ROOT / "python", VCAS_LIBRARY=str(other)).stderr.splitlines()[-1]
+
+
+def test_a_cpu_without_the_fast_kernels_is_named():
+    script = (
+        "import small_models as small, vcas, transformers as hf\n"
+        "vcas.attach(small.make(hf.BertForSequenceClassification, 'bert'))"
+    )
+    path = os.pathsep.join([str(ROOT / "python"), str(ROOT / "tests" / "python")])
+    environment = {**os.environ, "PYTHONPATH": path, "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    command = [sys.executable, "-c", script]
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=True)
+    assert result.stdout.splitlines()[-1].startswith("slow on this CPU: the operators' fast kernels need AVX-512")
