@@ -52,9 +52,10 @@ def main() -> None:
             accelerator.print(f"step {step}: loss {loss.item():.4f}, samples kept by block {kept}")
 
     metrics = controller.metrics()
-    ratios = gather_object([(metrics["s"], metrics["rho"], metrics["nu"])])
-    agree = all(of_process == ratios[0] for of_process in ratios)
-    accelerator.print(f"{metrics['adaptations']} adaptations; {len(ratios)} processes, same ratios: {agree}")
+    weights = [weight.detach().double().sum().item() for weight in model.parameters()]
+    held = gather_object([(metrics["s"], metrics["rho"], metrics["nu"], weights)])
+    agree = all(of_process == held[0] for of_process in held)
+    accelerator.print(f"{metrics['adaptations']} adaptations; {len(held)} processes, same ratios and weights: {agree}")
     accelerator.end_training()
 
 

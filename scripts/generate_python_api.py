@@ -21,6 +21,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "python-api.md"
 ORDER = ("attach", "detach", "Attachment", "Controller", "SamplingOptions", "VcasSampleArguments", "VcasSampleScheme",
          "VcasModelProcessor", "VcasTrainer", "VcasError")
+# What one part of the package calls of another.
+INTERNAL = {"Attachment.__init__", "Attachment.begin", "Attachment.install", "Attachment.remove", "Controller.begin",
+            "SamplingOptions.to_json", "VcasSampleScheme.processed"}
 SECTIONS = ("Args", "Attributes", "Returns", "Raises", "Yields")
 
 
@@ -54,7 +57,7 @@ def shown_type(annotation: object) -> str:
     text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
     # Short names: the page says at its top where they come from.
     return re.sub(r"\b(?:torch\.nn\.modules\.module|collections\.abc|typing|[a-z_]\w*(?:\.[a-z_]\w*)+)\.", "",
-                  text).replace("'", '"')
+                  text).replace("nn.Module", "Module").replace("'", '"')
 
 
 def signature(name: str, function: object) -> str:
@@ -106,14 +109,14 @@ def class_page(name: str, owner: type) -> str:
     docstring = inspect.cleandoc(owner.__doc__ or "")
     if dataclasses.is_dataclass(owner):
         parts = [as_markdown(docstring), field_table(owner)]
-    elif owner.__init__ is Exception.__init__ or issubclass(owner, Exception):
+    elif issubclass(owner, Exception) or f"{name}.__init__" in INTERNAL:
         parts = [as_markdown(docstring)]
     else:
         parts = [documented(name, owner.__init__, docstring)]
         own = inspect.cleandoc(owner.__dict__["__init__"].__doc__ or "") if "__init__" in owner.__dict__ else ""
         parts += [as_markdown(own)] if own else []
     for member_name, member in vars(owner).items():
-        if member_name.startswith("_"):
+        if member_name.startswith("_") or f"{name}.{member_name}" in INTERNAL:
             continue
         if isinstance(member, property) and member.fget.__doc__:
             type_shown = shown_type(inspect.signature(member.fget).return_annotation)

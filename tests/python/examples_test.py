@@ -40,10 +40,10 @@ def test_lora_trains_the_adapters_only():
     assert "18 weights had gradients" in output
 
 
-def test_two_processes_keep_the_same_ratios():
+def test_two_processes_keep_the_same_ratios_and_weights():
     output = run(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2,
                  EXAMPLES / "run_accelerate.py", "--texts", 1600, "--cal_var_freq", 8)
-    assert "2 processes, same ratios: True" in output
+    assert "2 processes, same ratios and weights: True" in output
     assert int(output.splitlines()[-1].split()[0]) >= 3
     assert any(ratio.strip() != "100%" for ratio in output.splitlines()[-2].split("by block ")[1].split(","))
 

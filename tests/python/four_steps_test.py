@@ -3,12 +3,15 @@
 import subprocess
 import sys
 import warnings
+from types import SimpleNamespace
 
 import pytest
 import transformers
 import vcas
+from accelerate.utils import DistributedType
 from hugging_face_support import TokenTexts, collate, four_steps, tiny_bert, training_arguments
 from torch import nn
+from vcas.hugging_face.trainer import refuse_what_cannot_be_sampled
 
 # Names, order and defaults of the original (github.com/thu-ml/VCAS, vcas/sample_args.py).
 ORIGINAL = {
@@ -111,12 +114,18 @@ def test_a_model_without_blocks_is_refused(tmp_path):
         vcas.VcasTrainer(model=Classifier(), args=training_arguments(tmp_path))
 
 
-@pytest.mark.parametrize(("settings", "message"), [
-    ({"gradient_checkpointing": True}, "gradient checkpointing"),
+@pytest.mark.parametrize(("setting", "value", "message"), [
+    ("fp16", True, "fp16: .*; use bf16"),
+    ("n_gpu", 2, "nn.DataParallel over 2 GPUs; start one process for each"),
+    ("optim", "adalomo", "the optimizer adalomo, which updates weights inside the backward pass"),
+    ("distributed_type", DistributedType.DEEPSPEED, "DeepSpeed"),
+    ("distributed_type", DistributedType.FSDP, "FSDP"),
 ])
-def test_what_cannot_be_sampled_is_refused(tmp_path, settings, message):
-    with pytest.raises(vcas.VcasError, match=message):
-        four_steps(training_arguments(tmp_path, **settings))
+def test_what_cannot_be_sampled_is_refused(tmp_path, monkeypatch, setting, value, message):
+    """Most of these need hardware or packages to get as far: the settings are as they would be then."""
+    asked = {"fp16": False, "n_gpu": 1, "optim": "adamw_torch", "distributed_type": DistributedType.NO, setting: value}
+    with pytest.raises(vcas.VcasError, match=f"VcasTrainer does not support {message}"):
+        refuse_what_cannot_be_sampled(SimpleNamespace(**asked), SimpleNamespace(**asked))
 
 
 def test_the_arguments_class_in_the_place_of_the_scheme_is_named(tmp_path):

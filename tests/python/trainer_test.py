@@ -163,6 +163,13 @@ def test_bf16_trains_and_adapts(tmp_path):
     assert all(parameter.dtype == torch.float32 for parameter in trainer.model.parameters())
 
 
+def test_gradient_checkpointing_changes_no_loss(tmp_path):
+    losses = [first_losses(four_steps(training_arguments(tmp_path, activation_checkpointing=checkpointing),
+                                      act_var_tau=0.3, w_var_tau=0.3), 12) for checkpointing in (False, True)]
+    # What is computed again may be summed in another order: float32 over 12 steps.
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
 def test_the_best_model_is_loaded_at_the_end(tmp_path):
     arguments = training_arguments(tmp_path, max_steps=12, eval_strategy="steps", save_strategy="steps", eval_steps=4,
                                    save_steps=4, load_best_model_at_end=True, metric_for_best_model="score",

@@ -48,7 +48,7 @@ class VcasTrainer(Trainer):
 
     Raises:
         VcasError: the settings ask for something that sampling does not support (`fp16`, DeepSpeed, FSDP,
-            `nn.DataParallel`, gradient checkpointing, LOMO), or the model cannot be attached.
+            `nn.DataParallel`, LOMO), or the model cannot be attached.
     """
 
     controller: Controller
@@ -88,7 +88,7 @@ class VcasTrainer(Trainer):
             preprocess_logits_for_metrics=preprocess_logits_for_metrics,
             **trainer_arguments,
         )
-        _refuse_what_cannot_be_sampled(self.args, self.accelerator)
+        refuse_what_cannot_be_sampled(self.args, self.accelerator)
         if model is not None:
             self._control(model)
 
@@ -168,14 +168,14 @@ def _replaced_backward(accelerator: Accelerator, backward: Callable[..., None]) 
         del vars(accelerator)["backward"]
 
 
-def _refuse_what_cannot_be_sampled(args: TrainingArguments, accelerator: Accelerator) -> None:
+def refuse_what_cannot_be_sampled(args: TrainingArguments, accelerator: Accelerator) -> None:
+    """Raises VcasError for settings under which sampling would be wrong or would not run."""
     refused = {
         "fp16: its loss scale moves the variances that sampling is adapted by; use bf16": args.fp16,
         "DeepSpeed, which runs backward passes itself": accelerator.distributed_type == DistributedType.DEEPSPEED,
         "FSDP, which shards the gradients that variances are taken of": accelerator.distributed_type
         == DistributedType.FSDP,
         f"nn.DataParallel over {args.n_gpu} GPUs; start one process for each (torchrun)": args.n_gpu > 1,
-        "gradient checkpointing": args.gradient_checkpointing or args.activation_checkpointing,
         f"the optimizer {args.optim}, which updates weights inside the backward pass": "lomo" in str(args.optim),
     }
     for what, asked in refused.items():
