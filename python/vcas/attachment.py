@@ -44,6 +44,17 @@ class Attachment:
         self._handles: list[RemovableHandle] = []
         self._forwards = 0
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """A copied model would run the blocks of this one.
+
+        Raises:
+            VcasError: always.
+        """
+        raise VcasError(
+            f"{type(self.model).__name__} is attached, and would not work when copied; detach it first, or take its "
+            "state_dict()"
+        )
+
     def begin(self) -> Recording:
         """The recording of a forward pass that starts: the controller's, or one that is not sampled."""
         if self.controller is not None and torch.is_grad_enabled():
@@ -160,7 +171,7 @@ def attach(
     if attachment_of(model) is not None:
         raise VcasError(f"{type(model).__name__} is attached already; detach it first")
     blocks = _blocks_of(model, block_class)
-    if any("forward" in b.__dict__ and b.__dict__["forward"].__module__.startswith("vcas.") for b in blocks.values()):
+    if any(getattr(b.__dict__.get("forward"), "__module__", "").startswith("vcas.") for b in blocks.values()):
         raise VcasError(f"a part of {type(model).__name__} is attached already; detach it first")
     attachment = Attachment(model, options or SamplingOptions(), blocks)
     entry: FusedEntry | None = None

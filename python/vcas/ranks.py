@@ -39,6 +39,6 @@ def all_agree(value: bool) -> bool:
     """Whether it holds on every process."""
     if world_size() == 1:
         return value
-    flag = torch.tensor([int(value)])
-    dist.all_reduce(flag, op=dist.ReduceOp.MIN)
-    return bool(flag.item())
+    votes: list[bool | None] = [None] * world_size()
+    dist.all_gather_object(votes, value)
+    return all(votes)

@@ -1,5 +1,6 @@
 """What attach() and the import refuse: one clear sentence each, and the model left as it was."""
 
+import copy
 import os
 import subprocess
 import sys
@@ -63,6 +64,15 @@ def test_attaching_twice():
         vcas.attach(model)
     with pytest.raises(vcas.VcasError, match="a part of Sequential is attached already"):
         vcas.attach(nn.Sequential(model))
+
+
+def test_copying_an_attached_model_whole():
+    model = bert()
+    vcas.attach(model, verbose=False)
+    with pytest.raises(vcas.VcasError, match="is attached, and would not work when copied"):
+        copy.deepcopy(model)
+    vcas.detach(model)
+    assert type(copy.deepcopy(model)) is type(model)
 
 
 def test_detaching_what_is_not_attached():
