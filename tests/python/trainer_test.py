@@ -186,6 +186,29 @@ def test_the_best_model_is_loaded_at_the_end(tmp_path):
     assert any(not torch.equal(weights[name], value) for name, value in last.state_dict().items())
 
 
+def test_a_subclass_may_compute_its_own_loss(tmp_path):
+    class Halved(vcas.VcasTrainer):
+        def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+            loss = model(**inputs).loss / 2
+            return (loss, None) if return_outputs else loss
+
+    def trained(trainer_class):
+        trainer = trainer_class(model=tiny_bert(), args=training_arguments(tmp_path, max_steps=1),
+                                train_dataset=TokenTexts(32), data_collator=collate)
+        trainer.train()
+        return logged(trainer, "loss")[0], logged(trainer, "grad_norm")[0]
+
+    loss, norm = trained(vcas.VcasTrainer)
+    # The first step is exact, with the same dropout: halving is exact but for the norm's rounding.
+    assert trained(Halved) == pytest.approx((loss / 2, norm / 2), rel=1e-5)
+
+
+def test_a_second_trainer_of_a_model_is_told_to_detach_it(tmp_path):
+    trainer = four_steps(training_arguments(tmp_path))
+    with pytest.raises(vcas.VcasError, match="detach the model first"):
+        vcas.VcasTrainer(model=trainer.model, args=trainer.args)
+
+
 def test_evaluation_is_the_unattached_models(tmp_path):
     trainer = four_steps(training_arguments(tmp_path, max_steps=5))
     trainer.train()

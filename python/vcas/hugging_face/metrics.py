@@ -17,19 +17,18 @@ class AdaptationLog:
     """
 
     def __init__(self) -> None:
-        self._adaptations = 0
+        self.adaptations = 0
+        """Of those that have their entry."""
         self._performed = 0.0
         self._exact = 0.0
 
-    def news(self, metrics: dict[str, Any]) -> dict[str, float] | None:
-        """The entry of an adaptation that ended since the last call; None when none has.
+    def entry(self, metrics: dict[str, Any]) -> dict[str, float]:
+        """The entry of an adaptation that has just ended.
 
         Args:
             metrics: what `vcas.Controller.metrics` gives.
         """
-        if metrics["adaptations"] == self._adaptations:
-            return None
-        self._adaptations = metrics["adaptations"]
+        self.adaptations = metrics["adaptations"]
         performed, exact = metrics["flops"]["performed"], metrics["flops"]["exact"]
         since = _ratio(performed - self._performed, exact - self._exact)
         self._performed, self._exact = performed, exact
@@ -50,11 +49,11 @@ class AdaptationLog:
 
     def state_dict(self) -> dict[str, float]:
         """For a checkpoint."""
-        return {"adaptations": self._adaptations, "performed": self._performed, "exact": self._exact}
+        return {"adaptations": self.adaptations, "performed": self._performed, "exact": self._exact}
 
     def load_state_dict(self, state: dict[str, float]) -> None:
         """Inverse of `state_dict`."""
-        self._adaptations = int(state["adaptations"])
+        self.adaptations = int(state["adaptations"])
         self._performed, self._exact = state["performed"], state["exact"]
 
 

@@ -113,8 +113,8 @@ class VcasTrainer(Trainer):
 
         with _replaced_backward(self.accelerator, backward):
             loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
-        if (logs := self._adaptation_log.news(self.controller.metrics())) is not None:
-            self.log(logs)
+        if self.controller.adaptations > self._adaptation_log.adaptations:
+            self.log(self._adaptation_log.entry(self.controller.metrics()))
         return loss
 
     def compute_loss_context_manager(self) -> contextlib.ExitStack:
