@@ -25,7 +25,7 @@ def encoder_inputs(dtype=torch.float32, requires_grad=True, seed=0):
 
 def encoder(x, offsets, parameters, plan=None, probes=(None, None, None), **options):
     rng = torch.tensor([5, 3, 0, 0])
-    flags = dict(hidden_dropout=0.0, attention_dropout=0.0, **options)
+    flags = {"hidden_dropout": 0.0, "attention_dropout": 0.0, **options}
     return ops.encoder_layer(x, offsets, parameters, rng, plan, *probes, HEADS, 1e-5, **flags)
 
 
@@ -171,6 +171,20 @@ def test_frozen_parameters_get_no_gradient_and_cost_no_operations():
         spent.append(flops.grad.item())
     weights = 2 * 8 * (4 * HIDDEN * HIDDEN + 2 * HIDDEN * INTERMEDIATE)
     assert spent[0] - spent[1] == weights
+
+
+def test_dropout_after_the_attention_output_can_be_left_out():
+    x, offsets, parameters = encoder_inputs()
+    results = {}
+    for plain in (False, True):
+        for everywhere in (False, True):
+            options = {"hidden_dropout": 0.5, "attention_output_dropout": everywhere, "plain": plain}
+            output = encoder(x, offsets, parameters, **options)
+            results[plain, everywhere] = [output, *torch.autograd.grad(output.square().sum(), [x, *parameters])]
+    for everywhere in (False, True):
+        for kernel, plain in zip(results[False, everywhere], results[True, everywhere], strict=True):
+            torch.testing.assert_close(kernel, plain, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(results[False, False][0], results[False, True][0], rtol=1e-2)
 
 
 def test_double_and_float_agree():
