@@ -4,7 +4,8 @@
 A page that this command wrote before is left as it is while the programs, its script, its flags, the processor and
 PyTorch are the same; plan_grid.py and scaling.py also keep the cells that they have measured. So the command can be
 stopped and given again. No page is begun that would likely end after --max_hours. Not part of it, as they are no
-benchmarks of a build: costs.md, variance_budgets.md, vcas_three_epochs.md and the table in targets.md.
+benchmarks of a build: costs.md, variance_budgets.md, vcas_three_epochs.md and the table in targets.md. Nor is
+hugging_face_trainer.md, which trains for over an hour: end_to_end/trainer.py.
 
   cmake --preset release -D VCAS_BUILD_BENCHMARKS=ON && cmake --build build/release
   .venv/bin/python -m pip install -r requirements-benchmarks.txt

@@ -5,19 +5,21 @@ find_package(Threads REQUIRED)
 include(VcasTorch)
 
 find_package(nlohmann_json REQUIRED)
-find_package(fmt REQUIRED)
-find_package(CLI11 REQUIRED)
-find_package(tomlplusplus REQUIRED)
-find_package(OpenSSL REQUIRED COMPONENTS Crypto)
-find_package(ICU REQUIRED COMPONENTS uc data)
-find_package(PNG 1.6 REQUIRED)
+if(NOT VCAS_PYTHON_PACKAGE)
+  find_package(fmt REQUIRED)
+  find_package(CLI11 REQUIRED)
+  find_package(tomlplusplus REQUIRED)
+  find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+  find_package(ICU REQUIRED COMPONENTS uc data)
+  find_package(PNG 1.6 REQUIRED)
+
+  # Header-only: PyTorch's include folder has an fmt of its own, which comes first where both are used, and no library
+  # for it.
+  add_library(vcas_fmt INTERFACE)
+  target_link_libraries(vcas_fmt INTERFACE fmt::fmt-header-only)
+endif()
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
-
-# Header-only: PyTorch's include folder has an fmt of its own, which comes first where both are used, and no library
-# for it.
-add_library(vcas_fmt INTERFACE)
-target_link_libraries(vcas_fmt INTERFACE fmt::fmt-header-only)
 
 # One OpenMP runtime only: the one that the wheel's libtorch_cpu loads.
 file(GLOB VCAS_GOMP "${VCAS_TORCH_LIB_DIR}/libgomp*.so*")

@@ -26,3 +26,8 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/vcasConfigVersion.cmake"
 install(FILES "${PROJECT_BINARY_DIR}/vcasConfig.cmake" "${PROJECT_BINARY_DIR}/vcasConfigVersion.cmake"
               "${PROJECT_SOURCE_DIR}/cmake/VcasTorch.cmake"
         DESTINATION "${VCAS_CMAKE_DIR}")
+
+if(VCAS_PYTHON_PACKAGE)
+  # Beside the package's modules; PyTorch has been imported when it is loaded, so that its libraries are found.
+  install(FILES "$<TARGET_FILE:vcas>" DESTINATION vcas RENAME libvcas.so COMPONENT python)
+endif()

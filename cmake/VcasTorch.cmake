@@ -25,12 +25,14 @@ function(vcas_find_torch_root result)
     if(NOT Python3_EXECUTABLE)
       find_program(Python3_EXECUTABLE NAMES python3 NO_CACHE)
     endif()
-    # Found, not imported: importing takes seconds.
+    # Found, not imported: importing takes seconds. In the isolated environment of a plain `pip install .`, which hides
+    # what is installed, it still lies where the interpreter keeps its packages.
     execute_process(
       COMMAND "${Python3_EXECUTABLE}" -c
-              "import importlib.util as u; print(u.find_spec('torch').submodule_search_locations[0])"
+              "import importlib.util as u, os, sysconfig as s; found = u.find_spec('torch'); print(\
+found.submodule_search_locations[0] if found else os.path.join(s.get_path('purelib'), 'torch'))"
       OUTPUT_VARIABLE root OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE status)
-    if(NOT status EQUAL 0)
+    if(NOT status EQUAL 0 OR NOT EXISTS "${root}/version.py")
       message(FATAL_ERROR "vcas: expected PyTorch 2.11 to 2.14, but '${Python3_EXECUTABLE}' has no torch. In vcas's own "
                           "tree scripts/test and scripts/demo install it; elsewhere set Python3_EXECUTABLE to a "
                           "Python that has it, or VCAS_TORCH_ROOT to its torch folder.")

@@ -14,6 +14,7 @@ MAY_USE = {
     "control": {"sampling"},
     "ops": {"sampling"},
     "nn": {"ops"},
+    "bindings": {"control", "nn"},
     "models": {"nn"},
     "formats": set(),
     "text": {"formats"},

@@ -34,6 +34,8 @@ struct EncoderLayerOptions {
   /// memory, the same result (the same bits where brgemm runs the products). The plain implementation always
   /// does.
   bool recompute = false;
+  /// false: hidden_dropout is applied after the feed-forward output alone (DistilBERT).
+  bool attention_output_dropout = true;
 };
 
 /// Parameters of a block in this order: (weight, bias) of query, key, value and attention output [H, H];

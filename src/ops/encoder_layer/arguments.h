@@ -44,6 +44,11 @@ struct EncoderLayerArguments {
   int64_t hidden() const { return x.size(1); }
   int64_t intermediate() const { return parameters[kIntermediateWeight].size(0); }
   int64_t output_rows() const { return options.first_row_only ? samples() : rows(); }
+  /// The dropout probability after the attention output or the feed-forward output.
+  double hidden_dropout(sampling::Site site) const {
+    const bool off = site == sampling::Site::attention_output_dropout && !options.attention_output_dropout;
+    return off ? 0.0 : options.hidden_dropout;
+  }
 };
 
 /// Which gradients and statistics a backward pass shall give.

@@ -152,7 +152,7 @@ class CpuBackward {
     CompactGradient gradient{compact(kept_.query_count(), a_.hidden()), kept_.query_norms()};
     kernels::DropoutBackward args;
     args.grad_output = arriving;
-    args.mask = dropout_of(a_, site, a_.options.hidden_dropout);
+    args.mask = dropout_of(a_, site, a_.hidden_dropout(site));
     args.mask_rows = kept_.query_source_rows().data();
     args.grad_input = gradient.data();
     args.row_norms = gradient.row_norms.data();

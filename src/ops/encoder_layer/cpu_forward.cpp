@@ -124,7 +124,8 @@ class CpuForward {
     saved_.feed_forward_input_norm = vector(a_.output_rows(), at::kDouble);
     args.input = rows_of(attended);
     args.residual = rows_of(a_.x, query_index());
-    args.dropout = dropout_of(a_, Site::attention_output_dropout, a_.options.hidden_dropout);
+    args.dropout =
+        dropout_of(a_, Site::attention_output_dropout, a_.hidden_dropout(Site::attention_output_dropout));
     args.mask_rows = mask_rows();
     args.sum = saved_.attention_sum.mutable_data_ptr<float>();
     args.output = saved_.feed_forward_input.mutable_data_ptr<float>();
@@ -149,7 +150,7 @@ class CpuForward {
     auto output = matrix(a_.output_rows(), a_.hidden());
     args.input = rows_of(fed);
     args.residual = rows_of(saved_.feed_forward_input);
-    args.dropout = dropout_of(a_, Site::feed_forward_dropout, a_.options.hidden_dropout);
+    args.dropout = dropout_of(a_, Site::feed_forward_dropout, a_.hidden_dropout(Site::feed_forward_dropout));
     args.mask_rows = mask_rows();
     args.sum = saved_.output_sum.mutable_data_ptr<float>();
     args.output = output.mutable_data_ptr<float>();
@@ -161,7 +162,7 @@ class CpuForward {
   at::Tensor add_feed_forward(const at::Tensor& fed) {
     kernels::DropoutForward args;
     args.input = rows_of(fed);
-    args.mask = dropout_of(a_, Site::feed_forward_dropout, a_.options.hidden_dropout);
+    args.mask = dropout_of(a_, Site::feed_forward_dropout, a_.hidden_dropout(Site::feed_forward_dropout));
     args.mask_rows = mask_rows();
     args.output = fed.mutable_data_ptr<float>();
     kernels::dropout_forward(args, a_.output_rows(), a_.hidden(), *workspace_);

@@ -1,13 +1,16 @@
 #include "vcas/ops/encoder_layer.h"
 
+#include <ATen/autocast_mode.h>
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/core/grad_mode.h>
 #include <c10/util/Exception.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
-#include "arguments.h"
-#include "ops/autograd_edges.h"
+#include <utility>
+
+#include "passes.h"
 
 namespace vcas::ops {
 namespace {
@@ -15,20 +18,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 using OptionalTensor = std::optional<at::Tensor>;
-
-/// The operator's options as its schema passes them.
-struct SchemaOptions {
-  int64_t num_heads;
-  double layer_norm_eps, hidden_dropout, attention_dropout;
-  bool pre_norm, causal, tanh_gelu, first_row_only, plain, bf16, recompute;
-
-  EncoderLayerOptions unpack() const {
-    return {num_heads,          layer_norm_eps, hidden_dropout,
-            attention_dropout,  pre_norm,       causal,
-            tanh_gelu,          first_row_only, plain ? Implementation::plain : Implementation::automatic,
-            precision_of(bf16), recompute};
-  }
-};
 
 void check_parameters(const EncoderLayerArguments& a) {
   TORCH_CHECK(a.parameters.size() == static_cast<size_t>(kEncoderParameters), "encoder_layer: expected ",
@@ -49,7 +38,9 @@ void check_parameters(const EncoderLayerArguments& a) {
   }
 }
 
-void check(const EncoderLayerArguments& a) {
+}  // namespace
+
+void check_encoder_layer(const EncoderLayerArguments& a) {
   TORCH_CHECK(a.x.dim() == 2, "encoder_layer: expected x [R, H], got ", a.x.sizes());
   check_parameters(a);
   TORCH_CHECK(a.options.num_heads > 0 && a.hidden() % a.options.num_heads == 0,
@@ -70,17 +61,17 @@ void check(const EncoderLayerArguments& a) {
               offsets[a.samples()]);
 }
 
-EncoderLayerSaved run_forward(const EncoderLayerArguments& arguments, ForwardPurpose purpose) {
-  if (!encoder_layer_has_kernels(arguments)) return {encoder_layer_forward_plain(arguments), {}};
-  return encoder_layer_forward_cpu(arguments, purpose);
+namespace {
+
+at::Tensor output_of(const EncoderLayerArguments& arguments) {
+  if (!encoder_layer_has_kernels(arguments)) return encoder_layer_forward_plain(arguments);
+  return encoder_layer_forward_cpu(arguments, ForwardPurpose::output).output;
 }
 
-EncoderLayerGradients run_backward(const at::Tensor& gradient, const EncoderLayerArguments& arguments,
-                                   const std::vector<at::Tensor>& saved, const EncoderLayerRequest& request) {
-  if (encoder_layer_has_kernels(arguments))
-    return encoder_layer_backward_cpu(gradient.contiguous(), arguments, saved, request);
-  return encoder_layer_backward_plain(gradient, arguments, request);
-}
+/// The public operator through the dispatcher.
+at::Tensor call(const EncoderLayerArguments& arguments, const OptionalTensor& plan,
+                const OptionalTensor& sample_norms, const OptionalTensor& row_scores,
+                const OptionalTensor& flops);
 
 void save(AutogradContext* context, const EncoderLayerArguments& a, const OptionalTensor& plan,
           int64_t present, std::vector<at::Tensor> activations) {
@@ -95,31 +86,20 @@ void save(AutogradContext* context, const EncoderLayerArguments& a, const Option
   // Not a saved variable: the next pass's numbers are written into it before each backward.
   data["plan"] = plan.value_or(at::Tensor());
   data["present"] = present;
-  const auto& o = a.options;
+  const auto o = SchemaOptions::pack(a.options);
   data["num_heads"] = o.num_heads;
   data["layer_norm_eps"] = o.layer_norm_eps;
   data["hidden_dropout"] = o.hidden_dropout;
   data["attention_dropout"] = o.attention_dropout;
-  data["flags"] = presence_bits({o.pre_norm, o.causal, o.tanh_gelu, o.first_row_only,
-                                 o.implementation == Implementation::plain,
-                                 o.precision == Precision::bfloat16, o.recompute});
+  data["flags"] = o.flags;
 }
 
 EncoderLayerArguments restore(AutogradContext* context, std::vector<at::Tensor>& activations) {
   const auto saved = context->get_saved_variables();
   auto& data = context->saved_data;
-  const auto flags = data["flags"].toInt();
-  const SchemaOptions options{data["num_heads"].toInt(),
-                              data["layer_norm_eps"].toDouble(),
-                              data["hidden_dropout"].toDouble(),
-                              data["attention_dropout"].toDouble(),
-                              (flags & 1) != 0,
-                              (flags & 2) != 0,
-                              (flags & 4) != 0,
-                              (flags & 8) != 0,
-                              (flags & 16) != 0,
-                              (flags & 32) != 0,
-                              (flags & 64) != 0};
+  const SchemaOptions options{data["num_heads"].toInt(), data["layer_norm_eps"].toDouble(),
+                              data["hidden_dropout"].toDouble(), data["attention_dropout"].toDouble(),
+                              data["flags"].toInt()};
   const auto first_activation = saved.begin() + 1 + kEncoderParameters;
   activations.assign(first_activation, saved.end());
   return {saved[0],
@@ -138,8 +118,10 @@ class EncoderLayer : public torch::autograd::Function<EncoderLayer> {
     at::AutoDispatchBelowADInplaceOrView guard;
     (void)x;
     (void)parameters;
-    const bool recompute = arguments.options.recompute;
-    auto result = run_forward(arguments, recompute ? ForwardPurpose::output : ForwardPurpose::both);
+    // Decided here, where a fake tensor still tells its device.
+    const bool saves = encoder_layer_has_kernels(arguments) && !arguments.options.recompute;
+    auto result = saves ? call_encoder_layer_forward(arguments)
+                        : EncoderLayerSaved{call(arguments, plan, sample_norms, row_scores, flops), {}};
     save(context, arguments, plan,
          presence_bits(
              {plan.has_value(), sample_norms.has_value(), row_scores.has_value(), flops.has_value()}),
@@ -160,9 +142,8 @@ class EncoderLayer : public torch::autograd::Function<EncoderLayer> {
     const bool want_norms = edges.next(present & 2);
     request.row_scores = edges.next(present & 4);
     const bool want_flops = edges.next(present & 8);
-    if (plan.defined()) request.plan = sampling::read_plan(plan);
 
-    auto result = run_backward(gradients[0], arguments, activations, request);
+    auto result = call_encoder_layer_backward(gradients[0], arguments, activations, plan, request);
     variable_list outputs{std::move(result.input)};
     for (auto& parameter : result.parameters) outputs.push_back(std::move(parameter));
     outputs.emplace_back();
@@ -179,35 +160,78 @@ at::Tensor encoder_layer_autograd(const at::Tensor& x, const at::Tensor& offsets
                                   const OptionalTensor& sample_norms, const OptionalTensor& row_scores,
                                   const OptionalTensor& flops, int64_t num_heads, double layer_norm_eps,
                                   double hidden_dropout, double attention_dropout, bool pre_norm, bool causal,
-                                  bool tanh_gelu, bool first_row_only, bool plain, bool bf16,
-                                  bool recompute) {
-  const SchemaOptions options{num_heads, layer_norm_eps, hidden_dropout, attention_dropout,
-                              pre_norm,  causal,         tanh_gelu,      first_row_only,
-                              plain,     bf16,           recompute};
-  const EncoderLayerArguments arguments{x, offsets, parameters.vec(), rng, options.unpack()};
-  check(arguments);
-  return EncoderLayer::apply(x, parameters, plan, sample_norms, row_scores, flops, arguments);
+                                  bool tanh_gelu, bool first_row_only, bool plain, bool bf16, bool recompute,
+                                  bool attention_output_dropout) {
+  const EncoderLayerArguments arguments{
+      x, offsets, parameters.vec(), rng,
+      SchemaOptions{num_heads, layer_norm_eps, hidden_dropout, attention_dropout,
+                    presence_bits({pre_norm, causal, tanh_gelu, first_row_only, plain, bf16, recompute,
+                                   attention_output_dropout})}
+          .unpack()};
+  if (at::GradMode::is_enabled())
+    return EncoderLayer::apply(x, parameters, plan, sample_norms, row_scores, flops, arguments);
+  at::AutoDispatchBelowADInplaceOrView guard;
+  return call(arguments, plan, sample_norms, row_scores, flops);
 }
 
-at::Tensor encoder_layer_forward(const at::Tensor& x, const at::Tensor& offsets, at::TensorList parameters,
-                                 const at::Tensor& rng, const OptionalTensor&, const OptionalTensor&,
-                                 const OptionalTensor&, const OptionalTensor&, int64_t num_heads,
-                                 double layer_norm_eps, double hidden_dropout, double attention_dropout,
-                                 bool pre_norm, bool causal, bool tanh_gelu, bool first_row_only, bool plain,
-                                 bool bf16, bool recompute) {
-  const SchemaOptions options{num_heads, layer_norm_eps, hidden_dropout, attention_dropout,
-                              pre_norm,  causal,         tanh_gelu,      first_row_only,
-                              plain,     bf16,           recompute};
-  const EncoderLayerArguments arguments{x, offsets, parameters.vec(), rng, options.unpack()};
-  check(arguments);
-  return run_forward(arguments, ForwardPurpose::output).output;
+/// Under torch.autocast: parameters and rows in float32, products as autocast's type says.
+at::Tensor encoder_layer_autocast(const at::Tensor& x, const at::Tensor& offsets, at::TensorList parameters,
+                                  const at::Tensor& rng, const OptionalTensor& plan,
+                                  const OptionalTensor& sample_norms, const OptionalTensor& row_scores,
+                                  const OptionalTensor& flops, int64_t num_heads, double layer_norm_eps,
+                                  double hidden_dropout, double attention_dropout, bool pre_norm, bool causal,
+                                  bool tanh_gelu, bool first_row_only, bool plain, bool bf16, bool recompute,
+                                  bool attention_output_dropout) {
+  const auto device = x.device().type();
+  c10::impl::ExcludeDispatchKeyGuard guard(at::autocast::get_autocast_dispatch_key_from_device_type(device));
+  const bool rounds = bf16 || at::autocast::get_autocast_dtype(device) == at::kBFloat16;
+  std::vector<at::Tensor> casts;
+  for (const at::Tensor& parameter : parameters)
+    casts.push_back(at::autocast::cached_cast(at::kFloat, parameter, device));
+  const EncoderLayerArguments arguments{
+      at::autocast::cached_cast(at::kFloat, x, device), offsets, std::move(casts), rng,
+      SchemaOptions{num_heads, layer_norm_eps, hidden_dropout, attention_dropout,
+                    presence_bits({pre_norm, causal, tanh_gelu, first_row_only, plain, rounds, recompute,
+                                   attention_output_dropout})}
+          .unpack()};
+  return call(arguments, plan, sample_norms, row_scores, flops);
+}
+
+at::Tensor encoder_layer_output(const at::Tensor& x, const at::Tensor& offsets, at::TensorList parameters,
+                                const at::Tensor& rng, const OptionalTensor&, const OptionalTensor&,
+                                const OptionalTensor&, const OptionalTensor&, int64_t num_heads,
+                                double layer_norm_eps, double hidden_dropout, double attention_dropout,
+                                bool pre_norm, bool causal, bool tanh_gelu, bool first_row_only, bool plain,
+                                bool bf16, bool recompute, bool attention_output_dropout) {
+  const EncoderLayerArguments arguments{
+      x, offsets, parameters.vec(), rng,
+      SchemaOptions{num_heads, layer_norm_eps, hidden_dropout, attention_dropout,
+                    presence_bits({pre_norm, causal, tanh_gelu, first_row_only, plain, bf16, recompute,
+                                   attention_output_dropout})}
+          .unpack()};
+  check_encoder_layer(arguments);
+  return output_of(arguments);
 }
 
 at::Tensor encoder_layer_meta(const at::Tensor& x, const at::Tensor& offsets, at::TensorList,
                               const at::Tensor&, const OptionalTensor&, const OptionalTensor&,
                               const OptionalTensor&, const OptionalTensor&, int64_t, double, double, double,
-                              bool, bool, bool, bool first_row_only, bool, bool, bool) {
-  return first_row_only ? x.new_empty_symint({offsets.sym_size(0) - 1, x.sym_size(1)}) : at::empty_like(x);
+                              bool, bool, bool, bool first_row_only, bool, bool, bool, bool) {
+  return first_row_only ? x.new_empty_symint({offsets.sym_size(0) - 1, x.sym_size(1)})
+                        : at::empty_like(x, at::MemoryFormat::Contiguous);
+}
+
+at::Tensor call(const EncoderLayerArguments& a, const OptionalTensor& plan,
+                const OptionalTensor& sample_norms, const OptionalTensor& row_scores,
+                const OptionalTensor& flops) {
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("vcas::encoder_layer", "")
+                             .typed<decltype(encoder_layer_output)>();
+  const auto& o = a.options;
+  return op.call(a.x, a.offsets, a.parameters, a.rng, plan, sample_norms, row_scores, flops, o.num_heads,
+                 o.layer_norm_eps, o.hidden_dropout, o.attention_dropout, o.pre_norm, o.causal, o.tanh_gelu,
+                 o.first_row_only, o.implementation == Implementation::plain,
+                 o.precision == Precision::bfloat16, o.recompute, o.attention_output_dropout);
 }
 
 }  // namespace
@@ -215,31 +239,25 @@ at::Tensor encoder_layer_meta(const at::Tensor& x, const at::Tensor& offsets, at
 TORCH_LIBRARY_FRAGMENT(vcas, library) {
   library.def(
       "encoder_layer(Tensor x, Tensor offsets, Tensor[] parameters, Tensor rng, Tensor? plan, Tensor? "
-      "sample_norms, "
-      "Tensor? row_scores, Tensor? flops, int num_heads, float layer_norm_eps, float hidden_dropout, float "
-      "attention_dropout, bool pre_norm=False, bool causal=False, bool tanh_gelu=False, bool "
-      "first_row_only=False, bool "
-      "plain=False, bool bf16=False, bool recompute=False) -> Tensor");
+      "sample_norms, Tensor? row_scores, Tensor? flops, int num_heads, float layer_norm_eps, float "
+      "hidden_dropout, float attention_dropout, bool pre_norm=False, bool causal=False, bool "
+      "tanh_gelu=False, bool first_row_only=False, bool plain=False, bool bf16=False, bool "
+      "recompute=False, bool attention_output_dropout=True) -> Tensor");
 }
 TORCH_LIBRARY_IMPL(vcas, CompositeExplicitAutograd, library) {
-  library.impl("encoder_layer", encoder_layer_forward);
+  library.impl("encoder_layer", encoder_layer_output);
 }
 TORCH_LIBRARY_IMPL(vcas, Autograd, library) { library.impl("encoder_layer", encoder_layer_autograd); }
+TORCH_LIBRARY_IMPL(vcas, AutocastCPU, library) { library.impl("encoder_layer", encoder_layer_autocast); }
+TORCH_LIBRARY_IMPL(vcas, AutocastCUDA, library) { library.impl("encoder_layer", encoder_layer_autocast); }
 TORCH_LIBRARY_IMPL(vcas, Meta, library) { library.impl("encoder_layer", encoder_layer_meta); }
 
 at::Tensor encoder_layer(const at::Tensor& x, const at::Tensor& offsets,
                          const std::vector<at::Tensor>& parameters, const at::Tensor& rng,
                          const at::Tensor& plan, const EncoderLayerProbes& probes,
                          const EncoderLayerOptions& options) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("vcas::encoder_layer", "")
-                             .typed<decltype(encoder_layer_forward)>();
-  return op.call(x, offsets, parameters, rng, optional(plan), optional(probes.sample_norms),
-                 optional(probes.row_scores), optional(probes.flops), options.num_heads,
-                 options.layer_norm_eps, options.hidden_dropout, options.attention_dropout, options.pre_norm,
-                 options.causal, options.tanh_gelu, options.first_row_only,
-                 options.implementation == Implementation::plain, options.precision == Precision::bfloat16,
-                 options.recompute);
+  return call({x, offsets, parameters, rng, options}, optional(plan), optional(probes.sample_norms),
+              optional(probes.row_scores), optional(probes.flops));
 }
 
 }  // namespace vcas::ops

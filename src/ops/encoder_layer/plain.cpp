@@ -73,9 +73,9 @@ struct PlainBlock {
   }
 
   at::Tensor dropout(const at::Tensor& input, Site site) const {
-    if (options().hidden_dropout == 0) return input;
-    return input * dropout_mask(query_source_rows(), input.size(1), arguments.rng, site,
-                                options().hidden_dropout, input);
+    const double probability = arguments.hidden_dropout(site);
+    if (probability == 0) return input;
+    return input * dropout_mask(query_source_rows(), input.size(1), arguments.rng, site, probability, input);
   }
 
   /// Softmax attention of each sample over its own rows, in a padded [samples, heads, positions, size]

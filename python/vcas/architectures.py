@@ -1,0 +1,241 @@
+"""What of Hugging Face's architectures the fused block operator can run, and where their parameters are.
+
+Nothing of transformers is imported: classes are known by module and name.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from vcas.errors import VcasError
+
+_ERF_GELU = ("gelu", "gelu_python")
+_TANH_GELU = ("gelu_new", "gelu_pytorch_tanh")
+
+
+class NotFusable(VcasError):
+    """Why the fused operator cannot run a block; it is then sampled as any other module."""
+
+
+@dataclass(frozen=True)
+class Linear:
+    """One linear of a block: its weight's name in the block and, where several share a parameter, its columns."""
+
+    name: str
+    columns: tuple[int, int] | None = None
+    """Columns of a transposed weight [in, all outputs] (GPT-2); None: the whole weight [out, in]."""
+
+    def piece(self, tensor: torch.Tensor) -> torch.Tensor:
+        """The linear's part of its parameter or of that parameter's gradient, in the parameter's layout."""
+        return tensor if self.columns is None else tensor[:, self.columns[0] : self.columns[1]]
+
+
+@dataclass(frozen=True)
+class FusedLayer:
+    """How the operator ``vcas::encoder_layer`` runs one block. Dropouts are read at each forward pass."""
+
+    parameters: Callable[[], list[torch.Tensor]]
+    """Its 16 tensors in the operator's order."""
+    linears: tuple[Linear, ...]
+    num_heads: int
+    layer_norm_eps: float
+    hidden_dropout: Callable[[], float]
+    attention_dropout: Callable[[], float]
+    pre_norm: bool = False
+    causal: bool = False
+    tanh_gelu: bool = False
+    attention_output_dropout: bool = True
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A family of models whose blocks are known."""
+
+    name: str
+    layer: str
+    """Class name of a block."""
+    base: str
+    """Class name of the model that takes the attention mask [B, T] and calls the blocks."""
+    fuse: Callable[[Any, Any], FusedLayer]
+    """(block, base's config) to how it is fused. Raises NotFusable."""
+    reads_first_row: tuple[str, ...] = ()
+    """Models that read only position 0 of the last block's output."""
+
+
+def _module(block: nn.Module, name: str, expected: type[nn.Module] | str) -> Any:
+    module = block.get_submodule(name)
+    matches = type(module).__name__ == expected if isinstance(expected, str) else type(module) is expected
+    if not matches:
+        wanted = expected if isinstance(expected, str) else expected.__name__
+        raise NotFusable(f"{name} is a {type(module).__name__}, not a {wanted}")
+    return module
+
+
+def _linears(block: nn.Module, names: tuple[str, ...]) -> list[nn.Linear]:
+    linears = [_module(block, name, nn.Linear) for name in names]
+    for name, linear in zip(names, linears, strict=True):
+        if linear.bias is None:
+            raise NotFusable(f"{name} has no bias")
+    return linears
+
+
+def _gelu(name: object) -> bool:
+    """Whether an activation is the tanh approximation of GELU."""
+    if name not in _ERF_GELU + _TANH_GELU:
+        raise NotFusable(f"its activation is {name}, not GELU")
+    return name in _TANH_GELU
+
+
+def _norm(block: nn.Module, name: str) -> nn.LayerNorm:
+    norm: nn.LayerNorm = _module(block, name, nn.LayerNorm)
+    if norm.weight is None or norm.bias is None:
+        raise NotFusable(f"{name} has no weight or no bias")
+    return norm
+
+
+def _probability(dropout: nn.Module) -> Callable[[], float]:
+    if type(dropout) is not nn.Dropout:
+        raise NotFusable(f"its dropout is a {type(dropout).__name__}")
+    return lambda: float(dropout.p) if dropout.training else 0.0
+
+
+def _equal_eps(first: nn.LayerNorm, second: nn.LayerNorm) -> float:
+    if first.eps != second.eps:
+        raise NotFusable("its LayerNorms have different eps")
+    return first.eps
+
+
+def _linear_layer(
+    block: nn.Module, names: tuple[str, ...], norms: tuple[str, str], heads: int, **options: Any
+) -> FusedLayer:
+    """A block of six nn.Linear (query, key, value, attention output, intermediate, output) and two LayerNorms."""
+    if getattr(block, "chunk_size_feed_forward", 0):
+        raise NotFusable("it computes its feed-forward part in chunks")
+    linears = _linears(block, names)
+    attention_norm, output_norm = (_norm(block, name) for name in norms)
+    if heads * (linears[0].out_features // heads) != linears[0].in_features:
+        raise NotFusable("its heads do not cover the hidden size")
+    order: list[nn.Module] = [*linears[:4], attention_norm, *linears[4:], output_norm]
+    return FusedLayer(
+        parameters=lambda: [parameter for module in order for parameter in (module.weight, module.bias)],  # type: ignore[misc]
+        linears=tuple(Linear(f"{name}.weight") for name in names),
+        num_heads=heads,
+        layer_norm_eps=_equal_eps(attention_norm, output_norm),
+        **options,
+    )
+
+
+def _fuse_bert(block: Any, config: Any) -> FusedLayer:
+    if block.is_decoder or block.add_cross_attention:
+        raise NotFusable("it is a decoder")
+    if block.attention.output.dropout.p != block.output.dropout.p:
+        raise NotFusable("its two hidden dropouts differ")
+    names = ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense")
+    return _linear_layer(
+        block,
+        (*names, "intermediate.dense", "output.dense"),
+        ("attention.output.LayerNorm", "output.LayerNorm"),
+        config.num_attention_heads,
+        hidden_dropout=_probability(block.output.dropout),
+        attention_dropout=_probability(block.attention.self.dropout),
+        tanh_gelu=_gelu(config.hidden_act),
+    )
+
+
+def _fuse_distilbert(block: Any, config: Any) -> FusedLayer:
+    if block.ffn.chunk_size_feed_forward:
+        raise NotFusable("it computes its feed-forward part in chunks")
+    names = ("attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin", "ffn.lin1", "ffn.lin2")
+    return _linear_layer(
+        block,
+        names,
+        ("sa_layer_norm", "output_layer_norm"),
+        config.n_heads,
+        hidden_dropout=_probability(block.ffn.dropout),
+        attention_dropout=_probability(block.attention.dropout),
+        attention_output_dropout=False,
+        tanh_gelu=_gelu(config.activation),
+    )
+
+
+def _fuse_vit(block: Any, config: Any) -> FusedLayer:
+    attention = block.attention
+    names = tuple(f"attention.{name}_proj" for name in "qkvo") + ("mlp.fc1", "mlp.fc2")
+    return _linear_layer(
+        block,
+        names,
+        ("layernorm_before", "layernorm_after"),
+        config.num_attention_heads,
+        hidden_dropout=_probability(block.dropout),
+        attention_dropout=lambda: float(attention.attention_dropout) if attention.training else 0.0,
+        pre_norm=True,
+        tanh_gelu=_gelu(config.hidden_act),
+    )
+
+
+def _fuse_gpt2(block: Any, config: Any) -> FusedLayer:
+    if hasattr(block, "crossattention"):
+        raise NotFusable("it has cross-attention")
+    if not config.scale_attn_weights or config.scale_attn_by_inverse_layer_idx or config.reorder_and_upcast_attn:
+        raise NotFusable("its attention is scaled or computed in another way")
+    if block.attn.resid_dropout.p != block.mlp.dropout.p:
+        raise NotFusable("its two hidden dropouts differ")
+    names = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
+    joint, projection, up, down = (_module(block, name, "Conv1D") for name in names)
+    norms = (_norm(block, "ln_1"), _norm(block, "ln_2"))
+    hidden = joint.weight.shape[0]
+
+    def parameters() -> list[torch.Tensor]:
+        # Conv1D keeps [in, out]; the operator's kernels read [out, in].
+        weight, bias = joint.weight.t().contiguous(), joint.bias
+        tensors: list[torch.Tensor] = []
+        for part in range(3):
+            rows = slice(part * hidden, (part + 1) * hidden)
+            tensors += [weight[rows], bias[rows]]
+        tensors += [projection.weight.t().contiguous(), projection.bias, norms[0].weight, norms[0].bias]
+        for linear in (up, down):
+            tensors += [linear.weight.t().contiguous(), linear.bias]
+        return [*tensors, norms[1].weight, norms[1].bias]
+
+    thirds = tuple(Linear("attn.c_attn.weight", (part * hidden, (part + 1) * hidden)) for part in range(3))
+    return FusedLayer(
+        parameters=parameters,
+        linears=thirds + tuple(Linear(f"{name}.weight") for name in names[1:]),
+        num_heads=config.num_attention_heads,
+        layer_norm_eps=_equal_eps(*norms),
+        hidden_dropout=_probability(block.mlp.dropout),
+        attention_dropout=_probability(block.attn.attn_dropout),
+        pre_norm=True,
+        causal=True,
+        tanh_gelu=_gelu(config.activation_function),
+    )
+
+
+ARCHITECTURES = (
+    Architecture("bert", "BertLayer", "BertModel", _fuse_bert, ("BertForSequenceClassification",)),
+    Architecture("roberta", "RobertaLayer", "RobertaModel", _fuse_bert, ("RobertaForSequenceClassification",)),
+    Architecture(
+        "distilbert",
+        "TransformerBlock",
+        "DistilBertModel",
+        _fuse_distilbert,
+        ("DistilBertForSequenceClassification",),
+    ),
+    Architecture("electra", "ElectraLayer", "ElectraModel", _fuse_bert, ("ElectraForSequenceClassification",)),
+    Architecture("vit", "ViTLayer", "ViTModel", _fuse_vit, ("ViTForImageClassification",)),
+    Architecture("gpt2", "GPT2Block", "GPT2Model", _fuse_gpt2),
+)
+
+
+def is_class(module: nn.Module, architecture: Architecture, name: str) -> bool:
+    """Whether a module is of transformers' class `name` of an architecture, and no subclass of it."""
+    kind = type(module)
+    return kind.__name__ == name and kind.__module__.startswith(f"transformers.models.{architecture.name}.")
+
+
+def architecture_of(block: nn.Module) -> Architecture | None:
+    """The architecture that a module is a block of, if any."""
+    return next((a for a in ARCHITECTURES if is_class(block, a, a.layer)), None)

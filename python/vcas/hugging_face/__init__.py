@@ -1,0 +1,1 @@
+"""The four steps of the original VCAS for Hugging Face's Trainer, with its names, arguments and defaults."""

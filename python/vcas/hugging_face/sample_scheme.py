@@ -1,0 +1,70 @@
+"""Step 2: what the other steps share: the settings, and what is kept at present."""
+
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from vcas.errors import VcasError
+from vcas.hugging_face.sample_args import VcasSampleArguments
+
+if TYPE_CHECKING:
+    from vcas.controller import Controller
+
+
+class VcasSampleScheme:
+    """Joins the settings, the processed model and the controller of the run that trains it.
+
+    Attributes:
+        args: the settings.
+        controller: of the run; None until `VcasTrainer` (or `control`) has started one.
+
+    Args:
+        sample_args: the settings (default: `VcasSampleArguments()`).
+    """
+
+    def __init__(self, sample_args: VcasSampleArguments | None = None) -> None:
+        self.args = sample_args or VcasSampleArguments()
+        self.controller: Controller | None = None
+        self._processed: nn.Module | None = None
+
+    @property
+    def s(self) -> float:
+        """The share of the gradient norms that sampling keeps for certain, in (0, 1]; 1 before the first adaptation."""
+        return float(self._metric("s", 1.0))
+
+    @property
+    def act_ratio_sched(self) -> list[float]:
+        """Share of the samples that the backward pass keeps, by block from the input up; [] before training."""
+        return list(self._metric("rho", []))
+
+    @property
+    def w_ratio_list(self) -> list[float]:
+        """Share of the kept rows that a weight gradient uses, by linear from the input up; [] before training."""
+        return list(self._metric("nu", {}).values())
+
+    def processed(self, model: nn.Module) -> None:
+        """Notes that `VcasModelProcessor` has attached the operators to this model."""
+        self._processed = model
+
+    def control(self, model: nn.Module, seed: int) -> "Controller":
+        """Starts the controller of a training run; attaches the model first if no processor has.
+
+        Args:
+            model: the processed model, or one that nothing has been done to.
+            seed: of the draws.
+
+        Raises:
+            VcasError: the scheme's processor worked on another model, or the model cannot be attached.
+        """
+        from vcas.controller import Controller
+
+        if self._processed is not None and self._processed is not model:
+            raise VcasError(
+                "VcasTrainer: expected the model that VcasModelProcessor has processed with this scheme, got another "
+                f"{type(model).__name__}"
+            )
+        self.controller = Controller(model, self.args.sampling_options(seed))
+        return self.controller
+
+    def _metric(self, name: str, before: Any) -> Any:
+        return before if self.controller is None else self.controller.metrics()[name]

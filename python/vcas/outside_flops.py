@@ -1,0 +1,35 @@
+"""Floating point operations of what lies outside the blocks: linears and convolutions."""
+
+from typing import Any
+
+from torch import nn
+from torch.utils.hooks import RemovableHandle
+
+
+def _rows(output: Any) -> int:
+    return int(output.numel() // output.shape[-1])
+
+
+def hook_outside(model: nn.Module, blocks: dict[str, nn.Module], owner: Any) -> list[RemovableHandle]:
+    """Counts nn.Linear, nn.Conv2d and transformers' Conv1D outside the blocks, into the owner's last recording."""
+    inside = {id(m) for block in blocks.values() for m in block.modules()}
+
+    def count(module: nn.Module, args: Any, output: Any) -> None:
+        controller = owner.controller
+        recording = None if controller is None else controller.recording
+        if recording is None or not args or not output.requires_grad:
+            return
+        weight: Any = module.weight
+        positions = output.numel() // output.shape[1] if isinstance(module, nn.Conv2d) else _rows(output)
+        operations = 2.0 * weight.numel() * positions
+        backward = operations * (int(weight.requires_grad) + int(args[0].requires_grad))
+        recording.forward_flops += operations
+        recording.outside_backward_flops += backward
+        recording.exact_backward_flops += backward
+
+    counted = [
+        m
+        for m in model.modules()
+        if id(m) not in inside and (isinstance(m, nn.Linear | nn.Conv2d) or type(m).__name__ == "Conv1D")
+    ]
+    return [m.register_forward_hook(count) for m in counted]

@@ -1,0 +1,198 @@
+"""One forward pass through the blocks, begun and ended by hooks on the model."""
+
+import inspect
+import warnings
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+from torch.utils.hooks import RemovableHandle
+
+from vcas.architectures import Architecture, is_class
+from vcas.errors import VcasError
+from vcas.fused import FusedBlock
+from vcas.packing import PackedBatch, unpackable_reason
+from vcas.recording import Recording
+
+
+class FusedPass:
+    """A pass whose blocks the fused operator runs."""
+
+    def __init__(self, recording: Recording, mask: torch.Tensor | None) -> None:
+        self.recording = recording
+        self.unpacks_each = False
+        """Whether every block gives [B, T, H], because hidden states are collected."""
+        self.first_row_only = False
+        """Whether only position 0 of the last block is read."""
+        self._mask = mask
+        self.batch: PackedBatch | None = None
+        """Where the rows are; known when the first block has run."""
+
+    @property
+    def exact_reason(self) -> str | None:
+        """Why the model's own blocks run; None: they do not."""
+        return self.recording.exact_reason
+
+    def batch_of(self, hidden: torch.Tensor) -> PackedBatch:
+        """The packing of this pass; `hidden` [B, T, H] is the first block's input."""
+        if self.batch is None:
+            self.batch = PackedBatch.from_mask(self._mask, hidden.shape[0], hidden.shape[1])
+        return self.batch
+
+
+class GenericPass:
+    """A pass whose blocks are modules of any kind."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+
+
+class Owner(Protocol):
+    """Who holds the pass under way: the attachment."""
+
+    current: Any
+
+    def begin(self) -> Recording:
+        """A recording for the forward pass that starts."""
+
+
+def hook_generic(model: nn.Module, owner: Owner) -> list[RemovableHandle]:
+    """Begins and ends a pass with the model's forward()."""
+
+    def begin(*_: Any) -> None:
+        owner.current = GenericPass(owner.begin())
+
+    def end(*_: Any) -> None:
+        owner.current = None
+
+    return [model.register_forward_pre_hook(begin), model.register_forward_hook(end, always_call=True)]
+
+
+class FusedEntry:
+    """Begins and ends the passes of a fused model: reads the arguments that decide how its blocks run."""
+
+    def __init__(self, model: nn.Module, base: nn.Module, architecture: Architecture, owner: Owner) -> None:
+        self._base, self._architecture, self._owner = base, architecture, owner
+        self._reader = next((m for m in model.modules() if any(child is base for child in m.children())), None)
+        self.one_row = type(self._reader).__name__ in architecture.reads_first_row
+        """Whether the model reads only position 0 of the last block's output."""
+        self.blocks: list[FusedBlock] = []
+        """What runs the blocks; given by install()."""
+        self._reading = False
+        self._labels: torch.Tensor | None = None
+        self._signature = inspect.signature(type(base).forward)
+        self._warned: set[str] = set()
+        self._below = _parameters_below(base, architecture)
+
+    def hook(self) -> list[RemovableHandle]:
+        """Installs the hooks; removing the handles takes them away."""
+        begin = torch.compiler.disable(self._begin)  # type: ignore[no-untyped-call]
+        handles = [
+            self._base.register_forward_pre_hook(begin, with_kwargs=True),
+            self._base.register_forward_hook(self._end, always_call=True),
+        ]
+        if self._reader is not None:
+            handles += [
+                self._reader.register_forward_pre_hook(self._begin_reading, with_kwargs=True),
+                self._reader.register_forward_hook(self._end_reading, always_call=True),
+            ]
+        return handles
+
+    def _begin_reading(self, _module: nn.Module, _args: Any, kwargs: dict[str, Any]) -> None:
+        self._reading, self._labels = True, kwargs.get("labels")
+
+    def _end_reading(self, *_: Any) -> None:
+        self._reading, self._labels = False, None
+
+    def _end(self, *_: Any) -> None:
+        self._owner.current = None
+
+    def _begin(self, base: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, Any]:
+        bound = self._signature.bind_partial(base, *args, **kwargs)
+        given = {**bound.arguments, **bound.arguments.get("kwargs", {})}
+        if given.get("head_mask") is not None:
+            raise VcasError("head_mask: expected none, because blocks that vcas runs have no head masks")
+        mask = given.get("attention_mask")
+        recording = self._owner.begin()
+        current = FusedPass(recording, mask)
+        recording.exact_reason = self._exact_reason(given, mask)
+        if recording.exact_reason is None:
+            shape = _shape(given, mask)
+            if shape is not None:
+                # Here and not in the first block, so that a compiled block reads no values of tensors.
+                current.batch = PackedBatch.from_mask(mask, *shape)
+            current.unpacks_each = self._wants(given, "output_hidden_states")
+            current.first_row_only = self.one_row and self._reading and not current.unpacks_each
+            # What the controller learns is about one row a sample, where the model reads no more.
+            recording.wants_stats = recording.wants_stats and current.first_row_only == self.one_row
+            if recording.sampled and current.batch is not None:
+                self._prepare(current, current.batch, given)
+        elif torch.is_grad_enabled() and recording.exact_reason not in self._warned:
+            self._warned.add(recording.exact_reason)
+            warnings.warn(
+                f"vcas: {type(base).__name__} runs exactly, by its own blocks: {recording.exact_reason}", stacklevel=4
+            )
+        self._owner.current = current
+        if torch.is_grad_enabled() and "use_cache" in self._signature.parameters:
+            bound.arguments["use_cache"] = False
+            return bound.args[1:], bound.kwargs
+        return args, kwargs
+
+    def _prepare(self, current: FusedPass, batch: PackedBatch, given: dict[str, Any]) -> None:
+        """Makes the records of all blocks, so that a compiled block makes none."""
+        embeds = given.get("inputs_embeds")
+        below = (embeds is not None and embeds.requires_grad) or any(p.requires_grad for p in self._below)
+        for block in self.blocks:
+            below = below or any(p.requires_grad for p in block.block.parameters())
+            block.prepare(current.recording, batch.offsets, int(batch.offsets[-1]), current.first_row_only, below)
+
+    def _wants(self, given: dict[str, Any], name: str) -> bool:
+        value = given.get(name)
+        return bool(getattr(self._base.config, name, False) if value is None else value)
+
+    def _exact_reason(self, given: dict[str, Any], mask: torch.Tensor | None) -> str | None:
+        if given.get("past_key_values") is not None:
+            return "it is given past keys and values"
+        if not torch.is_grad_enabled() and self._architecture.name == "gpt2" and self._wants(given, "use_cache"):
+            return "it keeps its keys and values"
+        if given.get("encoder_hidden_states") is not None:
+            return "it attends to another model's hidden states"
+        if self._wants(given, "output_attentions"):
+            return "its attention probabilities are asked for"
+        return unpackable_reason(mask) or (None if mask is None else self._reads_masked(mask))
+
+    def _reads_masked(self, mask: torch.Tensor) -> str | None:
+        """Whether the model reads outputs at positions that the mask leaves out, which packed rows do not have."""
+        if bool(mask.all()):
+            return None
+        pools = getattr(self._base, "pooler", None) is not None
+        if (pools or (self.one_row and self._reading)) and not bool(mask[:, 0].all()):
+            return "it reads position 0, which the attention mask leaves out"
+        name, labels = type(self._reader).__name__, self._labels
+        if self._reading and name.endswith("ForQuestionAnswering"):
+            return "it chooses among all positions, those that the attention mask leaves out included"
+        if not self._reading or labels is None or labels.shape != mask.shape or name == "ElectraForPreTraining":
+            return None
+        read = labels != -100
+        if self._architecture.name == "gpt2" and name.endswith("LMHeadModel"):
+            read = read.roll(-1, 1)  # position t predicts label t + 1
+            read[:, -1] = False
+        if bool((read & (mask == 0)).any()):
+            return "it has labels at positions that the attention mask leaves out (expected -100 there)"
+        return None
+
+
+def _shape(given: dict[str, Any], mask: torch.Tensor | None) -> tuple[int, int] | None:
+    """Samples and positions of a batch, where the arguments tell."""
+    tensor = next((t for t in (mask, given.get("input_ids"), given.get("inputs_embeds")) if t is not None), None)
+    return None if tensor is None or tensor.dim() < 2 else (tensor.shape[0], tensor.shape[1])
+
+
+def _parameters_below(base: nn.Module, architecture: Architecture) -> list[nn.Parameter]:
+    """Parameters of what the model runs before its blocks; its children are in that order."""
+    found: list[nn.Parameter] = []
+    for child in base.children():
+        if any(is_class(m, architecture, architecture.layer) for m in child.modules()):
+            break
+        found += child.parameters()
+    return found

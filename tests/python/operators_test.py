@@ -1,0 +1,224 @@
+"""The operators as PyTorch's: schema, fake tensors, autograd, AOT dispatch, gradients, torch.compile, autocast."""
+
+import pytest
+import torch
+import vcas  # noqa: F401 (loads the operators)
+
+ops = torch.ops.vcas
+HIDDEN, HEADS, INTERMEDIATE = 8, 2, 12
+
+
+def plan_tensor(samples_kept=2, linears=6, rows=4):
+    """A sampled plan: [sampled, method, seed, micro_batch, layer, rank, draw, sample_count, row counts]."""
+    return torch.tensor([1, 0, 7, 3, 0, 0, 0, samples_kept] + [rows] * linears)
+
+
+def encoder_inputs(dtype=torch.float32, requires_grad=True, seed=0):
+    torch.manual_seed(seed)
+    offsets = torch.tensor([0, 3, 4, 8])
+    shapes = [(HIDDEN, HIDDEN), (HIDDEN,)] * 4 + [(HIDDEN,)] * 2
+    shapes += [(INTERMEDIATE, HIDDEN), (INTERMEDIATE,), (HIDDEN, INTERMEDIATE), (HIDDEN,), (HIDDEN,), (HIDDEN,)]
+    parameters = [(torch.randn(s, dtype=dtype) * 0.4).requires_grad_(requires_grad) for s in shapes]
+    x = torch.randn(8, HIDDEN, dtype=dtype).requires_grad_(requires_grad)
+    return x, offsets, parameters
+
+
+def encoder(x, offsets, parameters, plan=None, probes=(None, None, None), **options):
+    rng = torch.tensor([5, 3, 0, 0])
+    flags = {"hidden_dropout": 0.0, "attention_dropout": 0.0, **options}
+    return ops.encoder_layer(x, offsets, parameters, rng, plan, *probes, HEADS, 1e-5, **flags)
+
+
+def probes():
+    shapes = ((3,), (6, 8), (1,))
+    return tuple(torch.zeros(s, dtype=torch.float64, requires_grad=True) for s in shapes)
+
+
+ENCODER_CASES = {
+    "exact": {},
+    "sampled": {"plan": True},
+    "pre_norm_causal": {"pre_norm": True, "causal": True, "tanh_gelu": True, "plan": True},
+    "first_row_only": {"first_row_only": True, "plan": True},
+    "recompute": {"recompute": True},
+    "plain": {"plain": True},
+    "float64": {"dtype": torch.float64},
+    "dropout": {"hidden_dropout": 0.2, "attention_dropout": 0.2},
+    "frozen": {"frozen": True},
+}
+
+
+@pytest.mark.parametrize("case", ENCODER_CASES)
+def test_opcheck_of_encoder_layer(case):
+    options = dict(ENCODER_CASES[case])
+    plan = plan_tensor() if options.pop("plan", False) else None
+    x, offsets, parameters = encoder_inputs(options.pop("dtype", torch.float32))
+    if options.pop("frozen", False):
+        parameters = [p.detach() for p in parameters]
+    arguments = (x, offsets, parameters, torch.tensor([5, 3, 0, 0]), plan, *probes(), HEADS, 1e-5)
+    keywords = {"hidden_dropout": 0.0, "attention_dropout": 0.0, **options}
+    results = torch.library.opcheck(ops.encoder_layer.default, arguments, keywords)
+    assert set(results.values()) == {"SUCCESS"}
+
+
+@pytest.mark.parametrize("sampled", [False, True])
+@pytest.mark.parametrize("bias", [False, True])
+def test_opcheck_of_linear(sampled, bias):
+    torch.manual_seed(0)
+    x, weight = torch.randn(8, 5, requires_grad=True), torch.randn(3, 5, requires_grad=True)
+    b = torch.randn(3, requires_grad=True) if bias else None
+    scores, flops = (torch.zeros(s, dtype=torch.float64, requires_grad=True) for s in (8, 1))
+    plan = plan_tensor(linears=1) if sampled else None
+    results = torch.library.opcheck(ops.linear.default, (x, weight, b, plan, scores, flops, 0))
+    assert set(results.values()) == {"SUCCESS"}
+
+
+def test_opcheck_of_the_backward_operators():
+    x, offsets, parameters = encoder_inputs(requires_grad=False)
+    gradient, rng = torch.randn(8, HIDDEN), torch.tensor([5, 3, 0, 0])
+    numbers = (HEADS, 1e-5, 0.0, 0.0, 128)
+    utilities = ("test_schema", "test_faketensor")
+    torch.library.opcheck(ops.encoder_layer_forward.default, (x, offsets, parameters, rng, *numbers), test_utils=utilities)
+    saved = ops.encoder_layer_forward(x, offsets, parameters, rng, *numbers)[1]
+    arguments = (gradient, x, offsets, parameters, saved, rng, plan_tensor(), (1 << 18) - 1, *numbers)
+    torch.library.opcheck(ops.encoder_layer_backward.default, arguments, test_utils=utilities)
+    weight = torch.randn(3, HIDDEN)
+    arguments = (torch.randn(8, 3), x, weight, plan_tensor(linears=1), 15, 0)
+    results = torch.library.opcheck(ops.linear_backward.default, arguments, test_utils=utilities)
+    assert set(results.values()) == {"SUCCESS"}
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"pre_norm": True, "causal": True, "tanh_gelu": True}, {"first_row_only": True}], ids=str
+)
+def test_gradcheck_of_the_exact_encoder_layer(options):
+    x, offsets, parameters = encoder_inputs(torch.float64)
+
+    def function(x, *parameters):
+        return encoder(x, offsets, list(parameters), **options)
+
+    assert torch.autograd.gradcheck(function, (x, *parameters), fast_mode=True)
+
+
+def test_gradcheck_of_the_exact_linear():
+    torch.manual_seed(0)
+    tensors = [torch.randn(s, dtype=torch.float64, requires_grad=True) for s in ((6, 4), (3, 4), (3,))]
+    assert torch.autograd.gradcheck(lambda x, w, b: ops.linear(x, w, b, None, None, None, 0), tensors)
+
+
+@pytest.mark.parametrize("options", [{}, {"pre_norm": True, "causal": True}, {"first_row_only": True}], ids=str)
+def test_a_compiled_block_has_no_graph_break_and_reads_the_plan_of_each_backward_pass(options):
+    torch.compiler.reset()
+    x, offsets, parameters = encoder_inputs()
+    plan = plan_tensor()
+
+    def block(x, parameters, plan):
+        hidden = encoder(x * 1.5, offsets, parameters, plan, **options)
+        return torch.tanh(hidden)
+
+    compiled = torch.compile(block, fullgraph=True, backend="aot_eager")
+    exact = torch.zeros_like(plan)
+    for function in (block, compiled):
+        output = function(x, parameters, plan)
+        results = [output.detach()]
+        for numbers in (plan_tensor(), exact, plan_tensor(1)):
+            # As the controller writes: without a new version of the tensor.
+            torch.classes.vcas.SamplingPlan([], [], "fixed", 0).write(plan, 0, 3, [8] * 6, [1, 1, 1, 0])
+            plan.numpy()[:] = numbers.numpy()
+            results += torch.autograd.grad(output.square().sum(), [x, *parameters], retain_graph=True)
+        if function is block:
+            expected = results
+    for a, b in zip(results, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
+    assert not torch.allclose(expected[1], expected[18], rtol=1e-3), "sampled and exact passes differ"
+
+
+def test_a_compiled_block_takes_batches_of_any_length_without_compiling_again():
+    torch.compiler.reset()
+    _, _, parameters = encoder_inputs()
+    compilations = []
+
+    def backend(graph, example_inputs):
+        compilations.append(graph)
+        return graph
+
+    compiled = torch.compile(
+        lambda x, offsets: encoder(x, offsets, parameters), fullgraph=True, dynamic=True, backend=backend
+    )
+    for rows in (9, 11, 15):
+        offsets = torch.tensor([0, 3, 4, rows])
+        x = torch.randn(rows, HIDDEN)
+        torch.testing.assert_close(compiled(x, offsets), encoder(x, offsets, parameters))
+    assert len(compilations) == 1
+
+
+def test_no_grad_and_inference_mode_give_the_same_output():
+    x, offsets, parameters = encoder_inputs()
+    expected = encoder(x, offsets, parameters).detach()
+    with torch.no_grad():
+        assert torch.equal(encoder(x, offsets, parameters), expected)
+    with torch.inference_mode():
+        assert torch.equal(encoder(x, offsets, parameters), expected)
+
+
+def test_frozen_parameters_get_no_gradient_and_cost_no_operations():
+    x, offsets, parameters = encoder_inputs()
+    spent = []
+    for frozen in (False, True):
+        flops = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+        present = [p.detach().requires_grad_(not frozen) for p in parameters]
+        encoder(x, offsets, present, None, (None, None, flops)).square().sum().backward()
+        assert all((p.grad is None) == frozen for p in present)
+        spent.append(flops.grad.item())
+    weights = 2 * 8 * (4 * HIDDEN * HIDDEN + 2 * HIDDEN * INTERMEDIATE)
+    assert spent[0] - spent[1] == weights
+
+
+def test_dropout_after_the_attention_output_can_be_left_out():
+    x, offsets, parameters = encoder_inputs()
+    results = {}
+    for plain in (False, True):
+        for everywhere in (False, True):
+            options = {"hidden_dropout": 0.5, "attention_output_dropout": everywhere, "plain": plain}
+            output = encoder(x, offsets, parameters, **options)
+            results[plain, everywhere] = [output, *torch.autograd.grad(output.square().sum(), [x, *parameters])]
+    for everywhere in (False, True):
+        for kernel, plain in zip(results[False, everywhere], results[True, everywhere], strict=True):
+            torch.testing.assert_close(kernel, plain, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(results[False, False][0], results[False, True][0], rtol=1e-2)
+
+
+def test_double_and_float_agree():
+    x, offsets, parameters = encoder_inputs()
+    doubles = [p.detach().double() for p in parameters]
+    got = encoder(x, offsets, parameters)
+    torch.testing.assert_close(got, encoder(x.double(), offsets, doubles).float(), rtol=1e-5, atol=1e-5)
+
+
+def test_autocast_of_linear_is_that_of_pytorch():
+    torch.manual_seed(0)
+    x, weight, bias = torch.randn(8, 16), torch.randn(4, 16), torch.randn(4)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        got = ops.linear(x, weight, bias, None, None, None, 0)
+        expected = torch.nn.functional.linear(x, weight, bias)
+    assert got.dtype == expected.dtype == torch.bfloat16
+    torch.testing.assert_close(got, expected, rtol=0.02, atol=0.02)
+
+
+def test_a_wrong_shape_is_named():
+    x, offsets, parameters = encoder_inputs()
+    with pytest.raises(RuntimeError, match=r"encoder_layer: expected offsets from 0 to 7, got 0 to 8"):
+        encoder(x[:7], offsets, parameters)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_cuda_device_gives_what_the_cpu_gives():
+    x, offsets, parameters = encoder_inputs()
+    plan = plan_tensor()
+    results = []
+    for device in ("cpu", "cuda"):
+        leaf = x.detach().to(device).requires_grad_()
+        moved = [p.detach().to(device).requires_grad_() for p in parameters]
+        output = encoder(leaf, offsets, moved, plan)
+        results.append([t.cpu() for t in (output, *torch.autograd.grad(output.square().sum(), [leaf, *moved]))])
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
