@@ -15,7 +15,7 @@ from torch.utils import _pytree as pytree
 
 from vcas.errors import VcasError
 from vcas.recording import BlockRecord, Recording
-from vcas.replay import BatchMode, RandomState
+from vcas.replay import BatchMode, LinearMode, RandomState
 
 
 @dataclass
@@ -193,7 +193,9 @@ class GenericBlock:
         """torch.nn.functional.linear that counts the forward pass's operations, and an exact backward pass's."""
         operations = 2.0 * x.numel() * weight.shape[0]
         self.forward_flops += operations
-        self.exact_flops += operations * (1 + int(weight.requires_grad))
+        # Inside the block's own node nothing requires a gradient but what is a leaf.
+        inputs = int(x.requires_grad or not torch.is_grad_enabled())
+        self.exact_flops += operations * (inputs + int(weight.requires_grad))
         return F.linear(x, weight, bias)
 
     forward_flops = 0.0
@@ -215,21 +217,38 @@ class GenericBlock:
         hidden, parameters = tensors[0], list(self.block.parameters())
         samples, rows = hidden.shape[0], hidden.numel() // (hidden.shape[0] * hidden.shape[-1])
         has_backward = any(t.requires_grad for t in tensors + parameters)
-        if not has_backward:
-            return self.original(*args, **kwargs)
         count = samples * rows
         record = recording.add(self.index, samples, [count] * len(self.linears), count, hidden.device, has_backward)
         if recording.offsets is None:
             recording.offsets = torch.arange(samples + 1) * rows
+        if not has_backward:
+            return self.forward_exactly(recording, args, kwargs)
         kept_leaves = [None if i in set(places) else leaf for i, leaf in enumerate(leaves)]
         run = _Run(self, record, spec, kept_leaves, places, RandomState.capture(tensors), rows)
-        self.forward_flops = self.exact_flops = 0.0
-        output: torch.Tensor = _SampledBlock.apply(run, *record.probes(), *tensors, *parameters)  # type: ignore[no-untyped-call]
-        recording.forward_flops += self.forward_flops
-        recording.exact_backward_flops += self.exact_flops
+        with self._counted(recording):
+            output = self._apply(run, record, tensors, parameters)
         if self.last:
             record.output = output
         return output if run.extras is None else (output, *run.extras)
+
+    def forward_exactly(self, recording: Recording, args: Any, kwargs: Any) -> Any:
+        """Runs the block as it is, and counts its operations."""
+        with self._counted(recording), LinearMode(self.count_forward):
+            return self.original(*args, **kwargs)
+
+    @contextlib.contextmanager
+    def _counted(self, recording: Recording) -> Iterator[None]:
+        self.forward_flops = self.exact_flops = 0.0
+        yield
+        recording.forward_flops += self.forward_flops
+        recording.exact_backward_flops += self.exact_flops
+
+    @staticmethod
+    def _apply(
+        run: _Run, record: BlockRecord, tensors: list[torch.Tensor], parameters: list[nn.Parameter]
+    ) -> torch.Tensor:
+        output: torch.Tensor = _SampledBlock.apply(run, *record.probes(), *tensors, *parameters)  # type: ignore[no-untyped-call]
+        return output
 
 
 def patched_forward(generic: GenericBlock, owner: Any) -> Any:
@@ -238,7 +257,9 @@ def patched_forward(generic: GenericBlock, owner: Any) -> Any:
     def forward(*args: Any, **kwargs: Any) -> Any:
         current = owner.current
         if current is None or not current.recording.sampled:
-            return generic.original(*args, **kwargs)
+            if current is None or not torch.is_grad_enabled():
+                return generic.original(*args, **kwargs)
+            return generic.forward_exactly(current.recording, args, kwargs)
         return generic.forward(current.recording, args, kwargs)
 
     return forward

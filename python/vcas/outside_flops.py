@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
@@ -17,7 +18,7 @@ def hook_outside(model: nn.Module, blocks: dict[str, nn.Module], owner: Any) -> 
     def count(module: nn.Module, args: Any, output: Any) -> None:
         controller = owner.controller
         recording = None if controller is None else controller.recording
-        if recording is None or not args or not output.requires_grad:
+        if recording is None or not args or not torch.is_grad_enabled():
             return
         weight: Any = module.weight
         positions = output.numel() // output.shape[1] if isinstance(module, nn.Conv2d) else _rows(output)

@@ -57,6 +57,17 @@ class RandomState:
             yield
 
 
+class LinearMode(TorchFunctionMode):
+    """Inside, another function stands in for torch.nn.functional.linear."""
+
+    def __init__(self, linear: Callable[..., torch.Tensor]) -> None:
+        super().__init__()
+        self._linear = linear
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return (self._linear if func is F.linear else func)(*args, **(kwargs or {}))
+
+
 class BatchMode(TorchFunctionMode):
     """Inside, dropout draws its mask for the whole batch and applies the rows of the samples at hand.
 

@@ -191,3 +191,24 @@ def test_frozen_lower_blocks_have_no_backward_pass():
     controller.backward(loss)
     controller.step(lambda: model(**inputs).loss)
     assert controller.metrics()["adaptations"] == 1
+
+
+def test_frozen_lower_blocks_of_any_module_adapt_and_have_no_backward_pass():
+    rows = 8 * 5
+    product = 2 * rows * 8 * 16  # of one linear of a block
+    spent = []
+    for frozen in (0, 2):
+        model, loss_of = stack_problem()
+        for part in [model.first, *model.blocks][: frozen + 1 if frozen else 0]:
+            part.requires_grad_(False)
+        vcas.attach(model, block_class=Block, verbose=False)
+        controller = vcas.Controller(model, vcas.SamplingOptions(cal_var_freq=2))
+        controller.step(loss_of, full_size=False)
+        flops = controller.metrics()["flops"]
+        assert flops["performed"] - flops["exact"] == (3 - frozen) * 2 * product, "the forward pass once more"
+        spent.append(flops["exact"])
+        for _ in range(2):
+            controller.step(loss_of)
+        assert controller.metrics()["adaptations"] == 1
+    # Gradients of weights and inputs of two blocks, and of the first linear's weight.
+    assert spent[0] - spent[1] == 2 * 2 * 2 * product + 2 * rows * 4 * 8

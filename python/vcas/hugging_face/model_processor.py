@@ -5,6 +5,7 @@ from torch import nn
 from vcas.attachment import Attachment, attach
 from vcas.errors import VcasError
 from vcas.hugging_face.sample_scheme import VcasSampleScheme
+from vcas.ranks import rank
 
 
 class VcasModelProcessor:
@@ -33,7 +34,7 @@ class VcasModelProcessor:
         self.scheme = scheme
 
     def process(self) -> Attachment:
-        """Attaches, and prints what will be sampled and what not.
+        """Attaches, and prints what will be sampled and what not; of several processes the first prints.
 
         Returns:
             What `vcas.attach` returns.
@@ -43,6 +44,6 @@ class VcasModelProcessor:
                 right. The model is then as it was.
         """
         options = self.scheme.args.sampling_options()
-        attachment = attach(self.model, options, block_class=self.act_sampling_repetend)
+        attachment = attach(self.model, options, block_class=self.act_sampling_repetend, verbose=rank() == 0)
         self.scheme.processed(self.model)
         return attachment

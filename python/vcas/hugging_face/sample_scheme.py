@@ -1,14 +1,14 @@
 """Step 2: what the other steps share: the settings, and what is kept at present."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 
+from vcas.attachment import attach, attachment_of
+from vcas.controller import Controller
 from vcas.errors import VcasError
 from vcas.hugging_face.sample_args import VcasSampleArguments
-
-if TYPE_CHECKING:
-    from vcas.controller import Controller
+from vcas.ranks import rank
 
 
 class VcasSampleScheme:
@@ -46,7 +46,7 @@ class VcasSampleScheme:
         """Notes that `VcasModelProcessor` has attached the operators to this model."""
         self._processed = model
 
-    def control(self, model: nn.Module, seed: int) -> "Controller":
+    def control(self, model: nn.Module, seed: int) -> Controller:
         """Starts the controller of a training run; attaches the model first if no processor has.
 
         Args:
@@ -56,14 +56,15 @@ class VcasSampleScheme:
         Raises:
             VcasError: the scheme's processor worked on another model, or the model cannot be attached.
         """
-        from vcas.controller import Controller
-
         if self._processed is not None and self._processed is not model:
             raise VcasError(
                 "VcasTrainer: expected the model that VcasModelProcessor has processed with this scheme, got another "
                 f"{type(model).__name__}"
             )
-        self.controller = Controller(model, self.args.sampling_options(seed))
+        options = self.args.sampling_options(seed)
+        if attachment_of(model) is None:
+            attach(model, options, verbose=rank() == 0)
+        self.controller = Controller(model, options)
         return self.controller
 
     def _metric(self, name: str, before: Any) -> Any:
