@@ -69,8 +69,8 @@ def _module(block: nn.Module, name: str, expected: type[nn.Module] | str) -> Any
     module = block.get_submodule(name)
     matches = type(module).__name__ == expected if isinstance(expected, str) else type(module) is expected
     if not matches:
-        wanted = expected if isinstance(expected, str) else expected.__name__
-        raise NotFusable(f"{name} is a {type(module).__name__}, not a {wanted}")
+        wanted = expected if isinstance(expected, str) else f"torch.nn.{expected.__name__}"
+        raise NotFusable(f"{name} is a {type(module).__module__}.{type(module).__name__}, not a {wanted}")
     return module
 
 
