@@ -16,7 +16,8 @@ import json
 import subprocess
 
 import numpy
-from experiment import ROOT, arguments, minilm, publish, table, wordnet_task
+from experiment import ROOT, arguments, packaged_model, publish, table, wordnet_task
+from training_steps import bootstrap_interval
 
 REFERENCE = ("plain", 0.9)
 ROW_NAMES = {"each weight": "weight by weight", "total": "least cost, ΣV_w", "relative": "least cost, mean V_w / V_s"}
@@ -30,9 +31,9 @@ def trials():
     file = arguments().runs / "sampling_trials.jsonl"
     if not file.exists():
         task = wordnet_task("nouns")
-        call = [ROOT / "build" / "release" / "experiments" / "sampling_trials", f"--model_name_or_path={minilm()}",
-                f"--train_file={task.train_file}", f"--threads={arguments().threads}", "--batches=16", "--draws=3",
-                "--learning_rate=1e-4"]
+        program = ROOT / "build" / "release" / "experiments" / "sampling_trials"
+        call = [program, f"--model_name_or_path={packaged_model()}", f"--train_file={task.train_file}",
+                f"--threads={arguments().threads}", "--batches=16", "--draws=3", "--learning_rate=1e-4"]
         file.write_text(subprocess.run(call, check=True, text=True, stdout=subprocess.PIPE).stdout)
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     return [[line for line in lines if key in line] for key in ("batch", "window")]
@@ -63,10 +64,8 @@ def at_variance(curves, chosen, variance, column):
     return y[i - 1] + slope * (numpy.log(variance) - x[i - 1])
 
 
-def interval(statistic, count, resamples=2_000):
-    generator = numpy.random.default_rng(0)
-    values = [statistic(generator.integers(count, size=count)) for _ in range(resamples)]
-    low, high = numpy.percentile(values, [2.5, 97.5])
+def interval(statistic, count):
+    low, high = bootstrap_interval(statistic, numpy.arange(count), resamples=2_000)
     return f"{statistic(numpy.arange(count)):.3f} ({low:.3f} – {high:.3f})"
 
 

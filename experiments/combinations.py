@@ -12,7 +12,7 @@ from experiment import (
     COLUMNS,
     Variant,
     arguments,
-    minilm,
+    packaged_model,
     publish,
     result_row,
     runs_of,
@@ -32,7 +32,7 @@ def pruned(share):
     """MiniLM without the smallest weights of every linear of its blocks."""
     folder = arguments().runs / "models" / f"minilm-pruned-{share}"
     if not folder.exists():
-        shutil.copytree(minilm(), folder)
+        shutil.copytree(packaged_model(), folder)
         tensors = load_file(folder / "model.safetensors")
         for name, value in tensors.items():
             if ".layer." in name and value.ndim == 2:

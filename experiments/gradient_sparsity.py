@@ -7,7 +7,7 @@
 import json
 import subprocess
 
-from experiment import COMMON, arguments, minilm, publish, table, wordnet_task
+from experiment import COMMON, arguments, packaged_model, publish, table, wordnet_task
 
 S = (0.8, 0.95)
 BLOCKS = 6
@@ -18,7 +18,7 @@ def probes(task, seed):
     folder = arguments().runs / task.name / f"probe-seed-{seed}"
     if not (folder / "summary.json").exists():
         call = [arguments().program, "probe", f"--train_file={task.train_file}",
-                f"--validation_file={task.validation_file}", f"--model_name_or_path={minilm()}",
+                f"--validation_file={task.validation_file}", f"--model_name_or_path={packaged_model()}",
                 f"--threads={arguments().threads}", f"--seed={seed}", "--probe_steps=50", "--save_strategy=no",
                 f"--output_dir={folder}", "--overwrite_output_dir=true",
                 *(f"--{name}={value}" for name, value in COMMON.items())]

@@ -19,7 +19,7 @@ from experiment import (
     arguments,
     loss_difference,
     metrics_of,
-    minilm,
+    packaged_model,
     publish,
     runs_of,
     spread,
@@ -46,7 +46,7 @@ def noisy_runs(task, share):
         file = arguments().runs / task.name / f"noise-{share:.3f}-seed-{seed}.json"
         if not file.exists():
             program = ROOT / "build" / "release" / "experiments" / "gradient_noise"
-            call = [program, f"--model_name_or_path={minilm()}", f"--train_file={task.train_file}",
+            call = [program, f"--model_name_or_path={packaged_model()}", f"--train_file={task.train_file}",
                     f"--validation_file={task.validation_file}", f"--share={share}", f"--seed={seed}",
                     f"--threads={arguments().threads}", f"--learning_rate={COMMON['learning_rate']}"]
             file.write_text(subprocess.run(call, check=True, text=True, stdout=subprocess.PIPE).stdout)

@@ -11,7 +11,7 @@ import csv
 import random
 
 import numpy
-from experiment import Variant, metrics_of, minilm, publish, runs_of, spread, table, wordnet_task
+from experiment import Variant, metrics_of, packaged_model, publish, runs_of, spread, table, wordnet_task
 from tokenizers import Tokenizer
 
 BATCH = 32
@@ -24,7 +24,7 @@ LINEARS = {"attention.self.query": (HIDDEN * HIDDEN, True), "attention.self.key"
 
 def rows_of_batches(task):
     """Mean (real rows, padded rows) of a random batch."""
-    tokenizer = Tokenizer.from_file(str(minilm() / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(packaged_model() / "tokenizer.json"))
     tokenizer.no_padding()
     with task.train_file.open(newline="") as file:
         texts = [row["sentence"] for row in csv.DictReader(file)]

@@ -18,7 +18,7 @@ from experiment import (
     arguments,
     loss_difference,
     metrics_of,
-    minilm,
+    packaged_model,
     publish,
     runs_of,
     spread,
@@ -42,8 +42,8 @@ def random_model(blocks, hidden):
                             num_attention_heads=hidden // 64)
         BertModel(config).save_pretrained(folder)
         for name in ("tokenizer.json", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json"):
-            if (minilm() / name).exists():
-                shutil.copy(minilm() / name, folder)
+            if (packaged_model() / name).exists():
+                shutil.copy(packaged_model() / name, folder)
     return folder
 
 

@@ -38,8 +38,8 @@ from training_steps import (
     packaged_model,
     publish,
     quartiles,
-    read_wordnet_nouns,
 )
+from wordnet import read_synsets
 
 
 def parse_arguments():
@@ -91,7 +91,7 @@ def choose_texts(model, arguments):
     if arguments.uniform_length:
         tokenizer = transformers.AutoTokenizer.from_pretrained(model)
         return uniform_texts(tokenizer, arguments.uniform_length, count, generator)
-    return generator.sample(read_wordnet_nouns(), count)
+    return [(synset.gloss, synset.lexical_file) for synset in generator.sample(read_synsets(), count)]
 
 
 def take_turns(ours, peers, features, steps, segment):

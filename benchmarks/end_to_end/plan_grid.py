@@ -32,16 +32,8 @@ import sys
 
 import numpy
 from tokenizers import Tokenizer
-from training_steps import (
-    ROOT,
-    bootstrap_interval,
-    build_digest,
-    command,
-    conditions,
-    packaged_model,
-    publish,
-    read_wordnet_nouns,
-)
+from training_steps import ROOT, bootstrap_interval, build_digest, command, conditions, packaged_model, publish
+from wordnet import read_synsets
 
 SIZES = {
     "MiniLM-L6": {"num_hidden_layers": 6, "hidden_size": 384, "intermediate_size": 1536, "num_attention_heads": 12},
@@ -125,7 +117,7 @@ def gloss_lengths(count):
     tokenizer = Tokenizer.from_file(str(packaged_model() / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.enable_truncation(128)
-    glosses = [gloss for gloss, _ in itertools.islice(read_wordnet_nouns(), count)]
+    glosses = [synset.gloss for synset in read_synsets()[:count]]
     return [len(encoded.ids) for encoded in tokenizer.encode_batch(glosses)]
 
 

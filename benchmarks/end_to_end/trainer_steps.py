@@ -17,7 +17,7 @@ import numpy
 import torch
 import transformers
 import vcas
-from wordnet_split import read_split
+from wordnet import read_split
 
 
 class OnRequest(transformers.TrainerCallback):

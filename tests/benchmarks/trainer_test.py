@@ -18,7 +18,7 @@ def trainer(benchmark_module):
 
 @pytest.fixture(scope="module")
 def split(benchmark_module):
-    return benchmark_module("wordnet_split", "end_to_end")
+    return benchmark_module("wordnet", "end_to_end")
 
 
 class FakeRun:

@@ -68,6 +68,16 @@ at::Tensor output_of(const EncoderLayerArguments& arguments) {
   return encoder_layer_forward_cpu(arguments, ForwardPurpose::output).output;
 }
 
+/// What the schema's numbers, in its order, ask for.
+EncoderLayerOptions options_of(int64_t num_heads, double layer_norm_eps, double hidden_dropout,
+                               double attention_dropout, bool pre_norm, bool causal, bool tanh_gelu,
+                               bool first_row_only, bool plain, bool bf16, bool recompute,
+                               bool attention_output_dropout) {
+  const auto flags = presence_bits({pre_norm, causal, tanh_gelu, first_row_only, plain, bf16, recompute,
+                                    attention_output_dropout});
+  return SchemaOptions{num_heads, layer_norm_eps, hidden_dropout, attention_dropout, flags}.unpack();
+}
+
 /// The public operator through the dispatcher.
 at::Tensor call(const EncoderLayerArguments& arguments, const OptionalTensor& plan,
                 const OptionalTensor& sample_norms, const OptionalTensor& row_scores,
@@ -164,10 +174,8 @@ at::Tensor encoder_layer_autograd(const at::Tensor& x, const at::Tensor& offsets
                                   bool attention_output_dropout) {
   const EncoderLayerArguments arguments{
       x, offsets, parameters.vec(), rng,
-      SchemaOptions{num_heads, layer_norm_eps, hidden_dropout, attention_dropout,
-                    presence_bits({pre_norm, causal, tanh_gelu, first_row_only, plain, bf16, recompute,
-                                   attention_output_dropout})}
-          .unpack()};
+      options_of(num_heads, layer_norm_eps, hidden_dropout, attention_dropout, pre_norm, causal, tanh_gelu,
+                 first_row_only, plain, bf16, recompute, attention_output_dropout)};
   if (at::GradMode::is_enabled())
     return EncoderLayer::apply(x, parameters, plan, sample_norms, row_scores, flops, arguments);
   at::AutoDispatchBelowADInplaceOrView guard;
@@ -190,10 +198,8 @@ at::Tensor encoder_layer_autocast(const at::Tensor& x, const at::Tensor& offsets
     casts.push_back(at::autocast::cached_cast(at::kFloat, parameter, device));
   const EncoderLayerArguments arguments{
       at::autocast::cached_cast(at::kFloat, x, device), offsets, std::move(casts), rng,
-      SchemaOptions{num_heads, layer_norm_eps, hidden_dropout, attention_dropout,
-                    presence_bits({pre_norm, causal, tanh_gelu, first_row_only, plain, rounds, recompute,
-                                   attention_output_dropout})}
-          .unpack()};
+      options_of(num_heads, layer_norm_eps, hidden_dropout, attention_dropout, pre_norm, causal, tanh_gelu,
+                 first_row_only, plain, rounds, recompute, attention_output_dropout)};
   return call(arguments, plan, sample_norms, row_scores, flops);
 }
 
@@ -205,10 +211,8 @@ at::Tensor encoder_layer_output(const at::Tensor& x, const at::Tensor& offsets, 
                                 bool bf16, bool recompute, bool attention_output_dropout) {
   const EncoderLayerArguments arguments{
       x, offsets, parameters.vec(), rng,
-      SchemaOptions{num_heads, layer_norm_eps, hidden_dropout, attention_dropout,
-                    presence_bits({pre_norm, causal, tanh_gelu, first_row_only, plain, bf16, recompute,
-                                   attention_output_dropout})}
-          .unpack()};
+      options_of(num_heads, layer_norm_eps, hidden_dropout, attention_dropout, pre_norm, causal, tanh_gelu,
+                 first_row_only, plain, bf16, recompute, attention_output_dropout)};
   check_encoder_layer(arguments);
   return output_of(arguments);
 }
