@@ -73,8 +73,8 @@ EncoderLayerOptions options_of(int64_t num_heads, double layer_norm_eps, double 
                                double attention_dropout, bool pre_norm, bool causal, bool tanh_gelu,
                                bool first_row_only, bool plain, bool bf16, bool recompute,
                                bool attention_output_dropout) {
-  const auto flags = presence_bits({pre_norm, causal, tanh_gelu, first_row_only, plain, bf16, recompute,
-                                    attention_output_dropout});
+  const auto flags = presence_bits(
+      {pre_norm, causal, tanh_gelu, first_row_only, plain, bf16, recompute, attention_output_dropout});
   return SchemaOptions{num_heads, layer_norm_eps, hidden_dropout, attention_dropout, flags}.unpack();
 }
 
