@@ -163,14 +163,22 @@ def _fuse_distilbert(block: Any, config: Any) -> FusedLayer:
 
 def _fuse_vit(block: Any, config: Any) -> FusedLayer:
     attention = block.attention
-    names = tuple(f"attention.{name}_proj" for name in "qkvo") + ("mlp.fc1", "mlp.fc2")
+    if hasattr(block, "mlp"):
+        names = tuple(f"attention.{name}_proj" for name in "qkvo") + ("mlp.fc1", "mlp.fc2")
+        dropout, attention_dropout = block.dropout, lambda: attention.attention_dropout
+    else:  # transformers before 5.12
+        names = tuple(f"attention.attention.{name}" for name in ("query", "key", "value"))
+        names += ("attention.output.dense", "intermediate.dense", "output.dense")
+        dropout, attention_dropout = block.output.dropout, lambda: attention.attention.dropout_prob
+        if attention.output.dropout.p != dropout.p:
+            raise NotFusable("its two hidden dropouts differ")
     return _linear_layer(
         block,
         names,
         ("layernorm_before", "layernorm_after"),
         config.num_attention_heads,
-        hidden_dropout=_probability(block.dropout),
-        attention_dropout=lambda: float(attention.attention_dropout) if attention.training else 0.0,
+        hidden_dropout=_probability(dropout),
+        attention_dropout=lambda: float(attention_dropout()) if attention.training else 0.0,
         pre_norm=True,
         tanh_gelu=_gelu(config.hidden_act),
     )

@@ -79,7 +79,8 @@ class Attachment:
             else:
                 forward = generic_blocks.patched_forward(generic_blocks.GenericBlock(block, index, count, name), self)
             block.__dict__["forward"] = forward
-        self._handles = entry.hook() if entry is not None else hook_generic(self.model, self)
+        blocks = list(self.blocks.values())
+        self._handles = entry.hook() if entry is not None else hook_generic(self.model, blocks, self)
         self._handles += hook_outside(self.model, self.blocks, self)
         self.model.__dict__[_ATTRIBUTE] = self
 

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils import _pytree as pytree
 
+from vcas.checkpointing import switched_off
 from vcas.errors import VcasError
 from vcas.recording import BlockRecord, Recording
 from vcas.replay import BatchMode, LinearMode, RandomState
@@ -39,7 +40,7 @@ class _Run:
         for place, tensor in zip(self.places, tensors, strict=True):
             leaves[place] = tensor
         args, kwargs = pytree.tree_unflatten(leaves, self.spec)
-        with BatchMode(self.record.samples, kept, linear), self.block.without_checkpointing():
+        with BatchMode(self.record.samples, kept, linear), switched_off(self.block.block):
             output = self.block.original(*args, **kwargs)
         first, self.extras = (output, None) if isinstance(output, torch.Tensor) else (output[0], tuple(output[1:]))
         if any(isinstance(t, torch.Tensor) and t.is_floating_point() for t in pytree.tree_leaves(self.extras)):
@@ -175,19 +176,6 @@ class GenericBlock:
     def original(self, *args: Any, **kwargs: Any) -> Any:
         """The block's own forward()."""
         return type(self.block).forward(self.block, *args, **kwargs)
-
-    @contextlib.contextmanager
-    def without_checkpointing(self) -> Iterator[None]:
-        """A sampled block is computed again anyway; transformers' gradient checkpointing is off inside."""
-        block: Any = self.block
-        before = getattr(block, "gradient_checkpointing", None)
-        if before:
-            block.gradient_checkpointing = False
-        try:
-            yield
-        finally:
-            if before:
-                block.gradient_checkpointing = before
 
     def count_forward(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
         """torch.nn.functional.linear that counts the forward pass's operations, and an exact backward pass's."""

@@ -9,6 +9,7 @@ from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 from vcas.architectures import Architecture, is_class
+from vcas.checkpointing import is_on, switch_off, switch_on
 from vcas.errors import VcasError
 from vcas.fused import FusedBlock
 from vcas.packing import PackedBatch, unpackable_reason
@@ -18,26 +19,19 @@ from vcas.recording import Recording
 class FusedPass:
     """A pass whose blocks the fused operator runs."""
 
-    def __init__(self, recording: Recording, mask: torch.Tensor | None) -> None:
+    def __init__(self, recording: Recording) -> None:
         self.recording = recording
         self.unpacks_each = False
         """Whether every block gives [B, T, H], because hidden states are collected."""
         self.first_row_only = False
         """Whether only position 0 of the last block is read."""
-        self._mask = mask
         self.batch: PackedBatch | None = None
-        """Where the rows are; known when the first block has run."""
+        """Where the rows are; known before the first block runs."""
 
     @property
     def exact_reason(self) -> str | None:
         """Why the model's own blocks run; None: they do not."""
         return self.recording.exact_reason
-
-    def batch_of(self, hidden: torch.Tensor) -> PackedBatch:
-        """The packing of this pass; `hidden` [B, T, H] is the first block's input."""
-        if self.batch is None:
-            self.batch = PackedBatch.from_mask(self._mask, hidden.shape[0], hidden.shape[1])
-        return self.batch
 
 
 class GenericPass:
@@ -56,14 +50,19 @@ class Owner(Protocol):
         """A recording for the forward pass that starts."""
 
 
-def hook_generic(model: nn.Module, owner: Owner) -> list[RemovableHandle]:
+def hook_generic(model: nn.Module, blocks: list[nn.Module], owner: Owner) -> list[RemovableHandle]:
     """Begins and ends a pass with the model's forward()."""
+    checkpointed: list[nn.Module] = []
 
     def begin(*_: Any) -> None:
         owner.current = GenericPass(owner.begin())
+        if owner.current.recording.sampled:
+            checkpointed[:] = switch_off(blocks)
 
     def end(*_: Any) -> None:
         owner.current = None
+        switch_on(checkpointed)
+        checkpointed.clear()
 
     return [model.register_forward_pre_hook(begin), model.register_forward_hook(end, always_call=True)]
 
@@ -82,15 +81,20 @@ class FusedEntry:
         self._labels: torch.Tensor | None = None
         self._signature = inspect.signature(type(base).forward)
         self._warned: set[str] = set()
-        self._below = _parameters_below(base, architecture)
+        self._below = _children_below(base, architecture)
+        self._checkpointed: list[nn.Module] = []
 
     def hook(self) -> list[RemovableHandle]:
         """Installs the hooks; removing the handles takes them away."""
+        # Compiled blocks read no values of tensors and make no records: what begins a pass is not compiled.
         begin = torch.compiler.disable(self._begin)  # type: ignore[no-untyped-call]
         handles = [
             self._base.register_forward_pre_hook(begin, with_kwargs=True),
             self._base.register_forward_hook(self._end, always_call=True),
         ]
+        if "input_ids" not in self._signature.parameters:
+            embedded = torch.compiler.disable(self._begin_embedded)  # type: ignore[no-untyped-call]
+            handles.append(self._below[-1].register_forward_hook(embedded))
         if self._reader is not None:
             handles += [
                 self._reader.register_forward_pre_hook(self._begin_reading, with_kwargs=True),
@@ -106,6 +110,17 @@ class FusedEntry:
 
     def _end(self, *_: Any) -> None:
         self._owner.current = None
+        for fused in self.blocks:
+            fused.end()
+        switch_on(self._checkpointed)
+        self._checkpointed = []
+
+    def _begin_embedded(self, _module: nn.Module, _args: Any, hidden: torch.Tensor) -> None:
+        """Of images: only their embeddings [B, T, H] tell how many positions there are."""
+        current = self._owner.current
+        if current is not None and current.exact_reason is None:
+            batch = PackedBatch.from_mask(None, hidden.shape[0], hidden.shape[1])
+            self._begin_blocks(current, batch, hidden.requires_grad)
 
     def _begin(self, base: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, Any]:
         bound = self._signature.bind_partial(base, *args, **kwargs)
@@ -114,19 +129,19 @@ class FusedEntry:
             raise VcasError("head_mask: expected none, because blocks that vcas runs have no head masks")
         mask = given.get("attention_mask")
         recording = self._owner.begin()
-        current = FusedPass(recording, mask)
+        current = FusedPass(recording)
         recording.exact_reason = self._exact_reason(given, mask)
         if recording.exact_reason is None:
-            shape = _shape(given, mask)
-            if shape is not None:
-                # Here and not in the first block, so that a compiled block reads no values of tensors.
-                current.batch = PackedBatch.from_mask(mask, *shape)
             current.unpacks_each = self._wants(given, "output_hidden_states")
             current.first_row_only = self.one_row and self._reading and not current.unpacks_each
             # What the controller learns is about one row a sample, where the model reads no more.
             recording.wants_stats = recording.wants_stats and current.first_row_only == self.one_row
-            if recording.sampled and current.batch is not None:
-                self._prepare(current, current.batch, given)
+            shape = _shape(given, mask)
+            if shape is not None:
+                embeds = given.get("inputs_embeds")
+                below = any(p.requires_grad for child in self._below for p in child.parameters())
+                below = below or (embeds is not None and embeds.requires_grad)
+                self._begin_blocks(current, PackedBatch.from_mask(mask, *shape), below)
         elif torch.is_grad_enabled() and recording.exact_reason not in self._warned:
             self._warned.add(recording.exact_reason)
             warnings.warn(
@@ -138,13 +153,14 @@ class FusedEntry:
             return bound.args[1:], bound.kwargs
         return args, kwargs
 
-    def _prepare(self, current: FusedPass, batch: PackedBatch, given: dict[str, Any]) -> None:
-        """Makes the records of all blocks, so that a compiled block makes none."""
-        embeds = given.get("inputs_embeds")
-        below = (embeds is not None and embeds.requires_grad) or any(p.requires_grad for p in self._below)
-        for block in self.blocks:
-            below = below or any(p.requires_grad for p in block.block.parameters())
-            block.prepare(current.recording, batch.offsets, int(batch.offsets[-1]), current.first_row_only, below)
+    def _begin_blocks(self, current: FusedPass, batch: PackedBatch, has_backward: bool) -> None:
+        """`has_backward`: whether the gradient of the blocks' input is wanted."""
+        current.batch = batch
+        for fused in self.blocks:
+            has_backward = has_backward or any(p.requires_grad for p in fused.block.parameters())
+            first_row_only = current.first_row_only and fused.last
+            fused.begin(current.recording, batch, first_row_only, has_backward, is_on(fused.block))
+        self._checkpointed = switch_off(fused.block for fused in self.blocks)
 
     def _wants(self, given: dict[str, Any], name: str) -> bool:
         value = given.get(name)
@@ -188,11 +204,11 @@ def _shape(given: dict[str, Any], mask: torch.Tensor | None) -> tuple[int, int] 
     return None if tensor is None or tensor.dim() < 2 else (tensor.shape[0], tensor.shape[1])
 
 
-def _parameters_below(base: nn.Module, architecture: Architecture) -> list[nn.Parameter]:
-    """Parameters of what the model runs before its blocks; its children are in that order."""
-    found: list[nn.Parameter] = []
+def _children_below(base: nn.Module, architecture: Architecture) -> list[nn.Module]:
+    """What the model runs before its blocks; its children are in that order."""
+    found: list[nn.Module] = []
     for child in base.children():
         if any(is_class(m, architecture, architecture.layer) for m in child.modules()):
             break
-        found += child.parameters()
+        found.append(child)
     return found

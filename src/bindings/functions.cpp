@@ -1,12 +1,11 @@
-#include <ATen/ops/arange.h>
-#include <ATen/ops/ones.h>
 #include <torch/library.h>
 
-#include <algorithm>
 #include <cstdint>
 #include <tuple>
+#include <utility>
 #include <vector>
 
+#include "ops/linear/linear_backward.h"
 #include "vcas/ops/encoder_layer.h"
 #include "vcas/ops/precision.h"
 #include "vcas/sampling/distance.h"
@@ -29,22 +28,13 @@ double squared_distance(const std::vector<at::Tensor>& a, const std::vector<at::
 /// SampleA of a block whose plan is read now. @param norms [N] float64.
 /// @return indices [k] int64 (-1: unused) and scales [k] float64; all of them, by 1, under an exact plan.
 std::tuple<at::Tensor, at::Tensor> draw_samples(const at::Tensor& norms, const at::Tensor& plan) {
-  const auto block = sampling::read_plan(plan);
-  if (!block.sampled || block.sample_count >= norms.numel())
-    return {at::arange(norms.numel(), norms.options().dtype(at::kLong)),
-            at::ones({norms.numel()}, norms.options())};
-  auto stream = block.stream;
-  stream.site = sampling::Site::sample_activation;
-  auto draw = sampling::draw(norms, block.sample_count, block.draw_method, stream);
-  return {draw.indices, draw.scales};
+  auto draw = sampling::draw_samples(norms, sampling::read_plan(plan));
+  return {std::move(draw.indices), std::move(draw.scales)};
 }
 
 /// Rows of a plan's linear that enter its weight gradient; `rows` under an exact plan.
 int64_t row_count(const at::Tensor& plan, int64_t linear, int64_t rows) {
-  const auto block = sampling::read_plan(plan);
-  if (!block.sampled) return rows;
-  const int64_t count = block.row_counts.at(static_cast<size_t>(linear));
-  return count == sampling::BlockPlan::kAllRows ? rows : std::min(count, rows);
+  return ops::weight_row_count(sampling::read_plan(plan), linear, rows);
 }
 
 /// Floating point operations of a block: its forward pass, and its backward pass without sampling.

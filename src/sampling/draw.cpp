@@ -1,6 +1,8 @@
 #include "vcas/sampling/draw.h"
 
+#include <ATen/ops/arange.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -22,6 +24,13 @@ Draw draw(const at::Tensor& weights, int64_t count, DrawMethod method, const Str
   std::copy(host.indices.begin(), host.indices.end(), result.indices.data_ptr<int64_t>());
   std::copy(host.scales.begin(), host.scales.end(), result.scales.data_ptr<double>());
   return result;
+}
+
+Draw draw_samples(const at::Tensor& norms, const BlockPlan& plan) {
+  if (!plan.sampled)
+    return {at::arange(norms.numel(), norms.options().dtype(at::kLong)),
+            at::ones({norms.numel()}, norms.options())};
+  return draw(norms, plan.sample_count, plan.draw_method, plan.stream.at(Site::sample_activation));
 }
 
 }  // namespace vcas::sampling

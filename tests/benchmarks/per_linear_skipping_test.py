@@ -1,6 +1,5 @@
 """The peer that stands for the published method: the stock gradient when all is kept, and unbiased when not."""
 
-
 import pytest
 import torch
 import transformers
@@ -11,19 +10,12 @@ DRAWS = 400
 # than 1e-7; the seed is fixed besides.
 BOUND = 6
 ROUNDING = 1e-9  # of a float64 gradient relative to its size
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
 def skipping(benchmark_module):
     return benchmark_module("per_linear_skipping", "end_to_end")
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class TinyBert:

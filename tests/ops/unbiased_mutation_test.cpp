@@ -42,9 +42,8 @@ struct Scales {
 /// Coefficients of all entries under one draw.
 std::vector<double> coefficients(const std::vector<double>& weights, int64_t count,
                                  const sampling::BlockPlan& plan, Site site, const Scale& scale) {
-  auto stream = plan.stream;
-  stream.site = site;
-  const auto drawn = sampling::draw(at::tensor(weights, at::kDouble), count, plan.draw_method, stream);
+  const auto drawn =
+      sampling::draw(at::tensor(weights, at::kDouble), count, plan.draw_method, plan.stream.at(site));
   std::vector<double> result(weights.size(), 0.0);
   for (int64_t j = 0; j < drawn.indices.numel(); ++j)
     if (const auto i = drawn.indices[j].item<int64_t>(); i >= 0)

@@ -28,19 +28,12 @@ MAX_LENGTH = 128  # as in parity_tool.cpp
 TRAINING_BATCH = 16  # as in parity_tool.cpp
 EVALUATION_BATCH = 32
 STEPS = 200
+# The reference's; vcas has two.
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def run_tool(*arguments):
     subprocess.run([TOOL, *map(str, arguments)], check=True, env={**os.environ, "OMP_WAIT_POLICY": "passive"})
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """The reference's: two that spin at barriers are many times slower when other tests use the cores."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def read_glosses():

@@ -127,12 +127,20 @@ def test_evaluation_of_an_attached_model_is_the_same_under_no_grad_and_inference
         torch.testing.assert_close(model(**inputs).logits, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_gradient_checkpointing_keeps_less_and_gives_the_same():
-    model, inputs = small.make(hf.BertForSequenceClassification, "bert"), small.batch("bert")
+@pytest.mark.parametrize("fused", [True, False])
+def test_gradient_checkpointing_gives_the_same(fused):
+    config = small.configuration("bert")
+    config.hidden_act = "gelu" if fused else "relu"
+    model, inputs = hf.BertForSequenceClassification(config).train(), small.batch("bert")
     expected = small.loss_and_gradients(model, inputs)[2]
-    vcas.attach(model, verbose=False)
+    assert vcas.attach(model, verbose=False).fused == fused
     model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    small.assert_close(small.loss_and_gradients(model, inputs)[2], expected)
+    controller = vcas.Controller(model)
+    for full_size in (True, False):
+        model.zero_grad()
+        controller.step(lambda: model(**inputs).loss, full_size=full_size)
+        small.assert_close(small.gradients(model), expected)
+    assert all(block.gradient_checkpointing for block in model.bert.encoder.layer), "as it was set"
 
 
 def test_a_second_backward_pass_over_a_retained_graph_gives_the_same_again():
@@ -170,15 +178,20 @@ def test_the_table_names_every_part(capsys):
     assert "3 blocks of BertLayer by the fused operator" in printed
 
 
-@pytest.mark.parametrize("name", ["bert", "gpt2"])
+@pytest.mark.parametrize(
+    ("name", "backend"), [("bert", "aot_eager"), ("gpt2", "aot_eager"), ("vit", "aot_eager"), ("bert", "inductor")]
+)
 @torch._functorch.config.patch(donated_buffer=False)  # an adaptation goes back several times
-def test_compiled_blocks_have_no_graph_break(name):
+def test_compiled_blocks_have_no_graph_break(name, backend):
     torch.compiler.reset()
-    model, inputs = small.make(small.TOKEN_MODELS[name], name), small.token_batch(name)
+    if name == "vit":
+        model, inputs = small.make(hf.ViTForImageClassification, name), small.batch(name)
+    else:
+        model, inputs = small.make(small.TOKEN_MODELS[name], name), small.token_batch(name)
     loss, _, expected = small.loss_and_gradients(model, inputs)
     blocks = list(vcas.attach(model, verbose=False).blocks.values())
     for block in blocks:
-        block.compile(fullgraph=True, dynamic=True, backend="aot_eager")
+        block.compile(fullgraph=True, dynamic=True, backend=backend)
     got_loss, _, got = small.loss_and_gradients(model, inputs)
     torch.testing.assert_close(got_loss, loss, rtol=1e-5, atol=1e-5)
     small.assert_close(got, expected)
@@ -186,6 +199,36 @@ def test_compiled_blocks_have_no_graph_break(name):
     for full_size in (True, False):
         model.zero_grad()
         controller.step(lambda: model(**inputs).loss, full_size=full_size)
+        small.assert_close(small.gradients(model), expected)
+
+
+@torch._functorch.config.patch(donated_buffer=False)
+def test_blocks_compiled_one_by_one_share_their_code_over_blocks_batches_and_steps():
+    torch.compiler.reset()
+    config = small.configuration("bert")
+    config.num_hidden_layers = 12
+    model = hf.BertForTokenClassification(config).train()
+    for block in vcas.attach(model, verbose=False).blocks.values():
+        block.compile(fullgraph=True, dynamic=True, backend="aot_eager")
+    controller = vcas.Controller(model)
+    before = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    for samples, positions in ((6, 9), (5, 11), (7, 8), (4, 12)):
+        inputs = small.token_batch("bert", samples=samples, positions=positions)
+        controller.step(lambda inputs=inputs: model(**inputs).loss, full_size=False)
+    # One for the first block, one for the last, one for the others; and again where a size was taken for a constant.
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] - before <= 6
+
+
+@torch._functorch.config.patch(donated_buffer=False)
+def test_a_compiled_model_gives_the_same_gradients():
+    torch.compiler.reset()
+    model, inputs = small.make(hf.BertForSequenceClassification, "bert"), small.batch("bert")
+    expected = small.loss_and_gradients(model, inputs)[2]
+    controller = vcas.Controller(model)
+    compiled = torch.compile(model, backend="aot_eager")
+    for full_size in (True, False):
+        model.zero_grad()
+        controller.step(lambda: compiled(**inputs).loss, full_size=full_size)
         small.assert_close(small.gradients(model), expected)
 
 

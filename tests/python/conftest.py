@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import pytest
-import torch
 
 # For the programs that tests start; pytest itself finds the package by pyproject.toml.
 _PACKAGE = str(Path(__file__).resolve().parents[2] / "python")
@@ -12,9 +11,5 @@ os.environ["PYTHONPATH"] = os.pathsep.join([_PACKAGE, *filter(None, [os.environ.
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    """Tiny models gain nothing from threads, and lose much where other programs run."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+def _one_thread(one_thread):
+    """Of all tests here."""

@@ -95,9 +95,9 @@ def batch(name: str, samples: int = 6, positions: int = 9, side: str = "right", 
     return {"input_ids": ids * mask, "attention_mask": mask, "labels": labels}
 
 
-def token_batch(name: str, side: str = "right", seed: int = 1) -> dict:
+def token_batch(name: str, side: str = "right", seed: int = 1, samples: int = 6, positions: int = 9) -> dict:
     """As batch(), with a label for every position that the mask keeps."""
-    inputs = batch(name, side=side, seed=seed)
+    inputs = batch(name, samples, positions, side, seed)
     generator = torch.Generator().manual_seed(seed + 1)
     labels = torch.randint(5, inputs["input_ids"].shape, generator=generator)
     inputs["labels"] = labels.masked_fill(inputs["attention_mask"] == 0, -100)

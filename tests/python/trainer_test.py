@@ -163,6 +163,19 @@ def test_bf16_trains_and_adapts(tmp_path):
     assert all(parameter.dtype == torch.float32 for parameter in trainer.model.parameters())
 
 
+def test_a_compiled_model_trains_and_adapts(tmp_path):
+    torch.compiler.reset()
+    donated_buffer = torch._functorch.config.donated_buffer
+    try:
+        trainer = four_steps(training_arguments(tmp_path, torch_compile=True, torch_compile_backend="aot_eager"))
+        losses = first_losses(trainer, 12)
+    finally:
+        torch._functorch.config.donated_buffer = donated_buffer
+    assert trainer.controller.metrics()["adaptations"] >= 2
+    # What is compiled may round otherwise: float32 over 12 steps.
+    assert losses == pytest.approx(first_losses(four_steps(training_arguments(tmp_path)), 12), rel=1e-4)
+
+
 def test_gradient_checkpointing_changes_no_loss(tmp_path):
     losses = [first_losses(four_steps(training_arguments(tmp_path, activation_checkpointing=checkpointing),
                                       act_var_tau=0.3, w_var_tau=0.3), 12) for checkpointing in (False, True)]

@@ -32,6 +32,11 @@ Draw draw(const at::Tensor& weights, int64_t count, DrawMethod method, const Str
 /// runs on a tensor that is not on the CPU.
 Draw draw_generic(const at::Tensor& weights, int64_t count, DrawMethod method, const StreamKey& stream);
 
+/// SampleA: which samples one block's backward pass keeps; all of them, by 1, under a plan that does not
+/// sample.
+/// @param norms [N] float64, of the gradients that arrive at the block's output.
+Draw draw_samples(const at::Tensor& norms, const BlockPlan& plan);
+
 /// Uniform numbers in (0, 1) of entries 0..n-1 of a stream: (b + 1/2)·2^-52, b the upper 52 of the entry's 64
 /// bits.
 /// @return [n] float64 on `like`'s device.

@@ -38,6 +38,13 @@ struct StreamKey {
   uint32_t draw = 0;   ///< < 256; 0 for dropout and for the training pass
   Site site = Site::sample_activation;
 
+  /// The stream of another site, all else equal.
+  constexpr StreamKey at(Site other) const {
+    StreamKey stream = *this;
+    stream.site = other;
+    return stream;
+  }
+
   std::array<uint32_t, 2> philox_key() const;
   /// Last two words of the counter: [micro_batch, layer|site|rank|draw].
   /// @throws std::out_of_range when a field exceeds its bits.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+import torch._functorch.config as functorch_config
 from accelerate import Accelerator
 from accelerate.utils import DistributedType, find_batch_size
 from torch import nn
@@ -89,6 +90,9 @@ class VcasTrainer(Trainer):
             **trainer_arguments,
         )
         refuse_what_cannot_be_sampled(self.args, self.accelerator)
+        if self.args.torch_compile:
+            # An adaptation goes back over one forward pass several times.
+            functorch_config.donated_buffer = False
         if model is not None:
             self._control(model)
 

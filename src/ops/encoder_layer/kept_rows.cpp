@@ -16,10 +16,9 @@ KeptRows::KeptRows(const at::Tensor& offsets, bool first_row_only) : first_row_o
 KeptRows::KeptRows(const at::Tensor& norms, const sampling::BlockPlan& plan, const at::Tensor& offsets,
                    bool first_row_only)
     : first_row_only_(first_row_only) {
-  auto stream = plan.stream;
-  stream.site = sampling::Site::sample_activation;
   const std::span<const double> weights(norms.const_data_ptr<double>(), norms.numel());
-  auto draw = sampling::draw(weights, plan.sample_count, plan.draw_method, stream);
+  auto draw = sampling::draw(weights, plan.sample_count, plan.draw_method,
+                             plan.stream.at(sampling::Site::sample_activation));
   samples_ = std::move(draw.indices);
   everything_ = static_cast<int64_t>(samples_.size()) == norms.numel();
   add_rows(offsets.const_data_ptr<int64_t>(), draw.scales);

@@ -5,7 +5,6 @@
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/matmul.h>
-#include <ATen/ops/ones.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
@@ -120,21 +119,6 @@ struct PlainBlock {
   }
 };
 
-struct KeptSamples {
-  at::Tensor indices;  ///< [k] int64, -1 unused
-  at::Tensor scales;   ///< [k] float64
-};
-
-KeptSamples keep_samples(const at::Tensor& norms, const sampling::BlockPlan& plan) {
-  if (!plan.sampled)
-    return {at::arange(norms.numel(), norms.options().dtype(at::kLong)),
-            at::ones({norms.numel()}, norms.options())};
-  auto stream = plan.stream;
-  stream.site = Site::sample_activation;
-  auto draw = sampling::draw(norms, plan.sample_count, plan.draw_method, stream);
-  return {draw.indices, draw.scales};
-}
-
 std::vector<at::Tensor> make_score_probes(const EncoderLayerArguments& arguments, const PackedRows& rows) {
   std::vector<at::Tensor> probes;
   const auto options = rows.first_row.options().dtype(at::kDouble);
@@ -184,7 +168,7 @@ EncoderLayerGradients encoder_layer_backward_plain(const at::Tensor& gradient,
   EncoderLayerGradients result;
   result.stats.sample_norms =
       arguments.options.first_row_only ? row_norms : sampling::sample_norms(row_norms, arguments.offsets);
-  const auto kept = keep_samples(result.stats.sample_norms, request.plan);
+  const auto kept = sampling::draw_samples(result.stats.sample_norms, request.plan);
   const int64_t capacity =
       request.plan.sampled ? row_capacity(arguments.offsets, kept.indices.numel()) : arguments.rows();
   const auto rows = rows_of_samples(arguments.offsets, kept.indices, capacity);

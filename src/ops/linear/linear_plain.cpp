@@ -31,9 +31,8 @@ int64_t weight_row_count(const sampling::BlockPlan& plan, int64_t index, int64_t
 }
 
 sampling::StreamKey weight_stream(const sampling::BlockPlan& plan, int64_t index) {
-  auto stream = plan.stream;
-  stream.site = static_cast<sampling::Site>(static_cast<uint32_t>(sampling::Site::sample_weight) + index);
-  return stream;
+  return plan.stream.at(
+      static_cast<sampling::Site>(static_cast<uint32_t>(sampling::Site::sample_weight) + index));
 }
 
 LinearGradients linear_backward_plain(const at::Tensor& gradient, const at::Tensor& x,
