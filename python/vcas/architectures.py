@@ -3,8 +3,10 @@
 Nothing of transformers is imported: classes are known by module and name.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -48,6 +50,8 @@ class FusedLayer:
     causal: bool = False
     tanh_gelu: bool = False
     attention_output_dropout: bool = True
+    gives_tuple: bool = False
+    """Whether the block's forward() gives (hidden states,)."""
 
 
 @dataclass(frozen=True)
@@ -165,11 +169,11 @@ def _fuse_vit(block: Any, config: Any) -> FusedLayer:
     attention = block.attention
     if hasattr(block, "mlp"):
         names = tuple(f"attention.{name}_proj" for name in "qkvo") + ("mlp.fc1", "mlp.fc2")
-        dropout, attention_dropout = block.dropout, lambda: attention.attention_dropout
+        dropout, attention_dropout = block.dropout, partial(getattr, attention, "attention_dropout")
     else:  # transformers before 5.12
         names = tuple(f"attention.attention.{name}" for name in ("query", "key", "value"))
         names += ("attention.output.dense", "intermediate.dense", "output.dense")
-        dropout, attention_dropout = block.output.dropout, lambda: attention.attention.dropout_prob
+        dropout, attention_dropout = block.output.dropout, partial(getattr, attention.attention, "dropout_prob")
         if attention.output.dropout.p != dropout.p:
             raise NotFusable("its two hidden dropouts differ")
     return _linear_layer(
@@ -218,6 +222,8 @@ def _fuse_gpt2(block: Any, config: Any) -> FusedLayer:
         attention_dropout=_probability(block.attn.attn_dropout),
         pre_norm=True,
         causal=True,
+        # Before transformers 5.6.
+        gives_tuple="tuple" in str(inspect.signature(type(block).forward).return_annotation),
         tanh_gelu=_gelu(config.activation_function),
     )
 

@@ -18,7 +18,9 @@ def check_blocks(model: nn.Module, blocks: dict[str, nn.Module], fused: bool) ->
         nested = next((other for other in blocks if other != name and other.startswith(f"{name}.")), None)
         if nested is not None:
             raise VcasError(f"{name}: expected blocks side by side, but it contains the block {nested}")
-        if "forward" in block.__dict__:
+        # transformers 5.0 leaves the block's own there when it has collected hidden states.
+        forward = block.__dict__.get("forward")
+        if forward is not None and getattr(forward, "__func__", None) is not type(block).forward:
             raise VcasError(f"{name}: expected the forward() of its class, but another tool has replaced it")
         for inner, module in block.named_modules(prefix=name):
             if isinstance(module, _BatchNorm):

@@ -124,6 +124,7 @@ def patched_forward(fused: FusedBlock, owner: Any) -> Any:
         current = owner.current
         if current is None or current.exact_reason is not None:
             return original(block, hidden_states, *args, **kwargs)
-        return fused.forward(current, hidden_states)
+        output = fused.forward(current, hidden_states)
+        return (output,) if fused.layer.gives_tuple else output
 
     return forward

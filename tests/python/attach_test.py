@@ -203,6 +203,7 @@ def test_compiled_blocks_have_no_graph_break(name, backend):
 
 
 @torch._functorch.config.patch(donated_buffer=False)
+@torch._dynamo.config.patch(recompile_limit=16)
 def test_blocks_compiled_one_by_one_share_their_code_over_blocks_batches_and_steps():
     torch.compiler.reset()
     config = small.configuration("bert")
@@ -211,12 +212,17 @@ def test_blocks_compiled_one_by_one_share_their_code_over_blocks_batches_and_ste
     for block in vcas.attach(model, verbose=False).blocks.values():
         block.compile(fullgraph=True, dynamic=True, backend="aot_eager")
     controller = vcas.Controller(model)
-    before = torch._dynamo.utils.counters["stats"]["unique_graphs"]
-    for samples, positions in ((6, 9), (5, 11), (7, 8), (4, 12)):
-        inputs = small.token_batch("bert", samples=samples, positions=positions)
-        controller.step(lambda inputs=inputs: model(**inputs).loss, full_size=False)
-    # One for the first block, one for the last, one for the others; and again where a size was taken for a constant.
-    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] - before <= 6
+    graphs = torch._dynamo.utils.counters["stats"]
+    before = graphs["unique_graphs"]
+    for full_size in (False, True):
+        for samples, positions in ((8, 12), (5, 11), (7, 8), (4, 12)):
+            inputs = small.token_batch("bert", samples=samples, positions=positions)
+            controller.step(lambda inputs=inputs: model(**inputs).loss, full_size=full_size)
+    assert controller.adaptations == 1
+    with torch.no_grad():
+        model.eval()(**inputs)
+    # For the first block, the last, and those between; in an adaptation, in a sampled pass, and in evaluation.
+    assert graphs["unique_graphs"] - before <= 9
 
 
 @torch._functorch.config.patch(donated_buffer=False)

@@ -1,5 +1,6 @@
 """VcasTrainer: the four steps, and all that a Trainer does."""
 
+import dataclasses
 import itertools
 import logging
 
@@ -177,7 +178,9 @@ def test_a_compiled_model_trains_and_adapts(tmp_path):
 
 
 def test_gradient_checkpointing_changes_no_loss(tmp_path):
-    losses = [first_losses(four_steps(training_arguments(tmp_path, activation_checkpointing=checkpointing),
+    named = [field.name for field in dataclasses.fields(transformers.TrainingArguments)]
+    name = next(name for name in ("activation_checkpointing", "gradient_checkpointing") if name in named)
+    losses = [first_losses(four_steps(training_arguments(tmp_path, **{name: checkpointing}),
                                       act_var_tau=0.3, w_var_tau=0.3), 12) for checkpointing in (False, True)]
     # What is computed again may be summed in another order: float32 over 12 steps.
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
