@@ -128,6 +128,7 @@ void RowTrials::report() const {
   for (size_t first = 0; first + 1 < batches_.size(); first += 2) {
     const auto linears = outcomes_of({batches_[first], batches_[first + 1]}, layout_, sizes_, options_.s);
     std::vector<double> of_own;
+    of_own.reserve(linears.size());
     for (const auto& linear : linears) of_own.push_back(1 / variances[linear.gradient]);
     const std::vector<double> unit(linears.size(), 1);
     for (const double tau : options_.tau) {

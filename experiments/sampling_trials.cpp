@@ -57,6 +57,7 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 std::vector<at::Tensor> norms_of(const std::vector<sampling::SamplingStats>& blocks) {
   std::vector<at::Tensor> norms;
+  norms.reserve(blocks.size());
   for (const auto& block : blocks) norms.push_back(block.sample_norms);
   return norms;
 }

@@ -14,7 +14,7 @@
 
 /// What the library was compiled against; the Python package looks for the mark in the file, before it loads
 /// what another version of PyTorch may not survive.
-extern "C" __attribute__((used, visibility("default"))) const char vcas_torch_version_mark[] =
+extern "C" __attribute__((used, visibility("default"))) const char kVcasTorchVersionMark[] =
     "vcas-torch-version:" VCAS_TORCH_VERSION;
 
 namespace vcas::bindings {
