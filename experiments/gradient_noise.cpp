@@ -18,6 +18,8 @@
 #include "control/gradient_dispersion.h"
 #include "text_run.h"
 #include "training/controlled_parameters.h"
+#include "vcas/training/evaluation.h"
+#include "vcas/training/history.h"
 #include "vcas/training/method.h"
 #include "vcas/training/trainer.h"
 
@@ -83,20 +85,13 @@ void run(const Options& options) {
   experiments::TextRun run(options.run);
   NoisyMethod method(options, run.task());
   training::Trainer trainer(options.run.train, run.task(), method);
-  // As summary.json: over the last tenth of the steps.
-  const int64_t last = std::max<int64_t>(20, trainer.total_steps() / 10);
-  double loss = 0;
-  while (trainer.steps_done() < trainer.total_steps()) {
-    const auto step = trainer.step();
-    if (step.step > trainer.total_steps() - last) loss += step.loss / static_cast<double>(last);
-  }
+  training::RunHistory history;
+  while (trainer.steps_done() < trainer.total_steps()) history.add(trainer.step());
   trainer.finish_updates();
   const auto predictions = run.predict();
-  std::string correct;
-  for (size_t i = 0; i < predictions.labels.size(); ++i)
-    correct += predictions.labels[i] == predictions.classes[i] ? '1' : '0';
+  const auto correct = training::mark_correct(predictions.labels, predictions.classes);
   const auto hits = static_cast<double>(std::count(correct.begin(), correct.end(), '1'));
-  std::cout << nlohmann::json{{"train_loss", loss},
+  std::cout << nlohmann::json{{"train_loss", history.train_loss()},
                               {"eval_loss", predictions.loss},
                               {"eval_accuracy", hits / static_cast<double>(correct.size())},
                               {"correct", correct}}

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from vcas.architectures import FusedLayer
+from vcas.checkpointing import is_on
 from vcas.errors import VcasError
 from vcas.packing import PackedBatch
 from vcas.recording import BlockRecord, Recording
@@ -24,9 +25,7 @@ class FusedBlock:
         self._rng = torch.zeros(4, dtype=torch.int64)
         self._first_row_only = self._recompute = False
 
-    def begin(
-        self, recording: Recording, batch: PackedBatch, first_row_only: bool, has_backward: bool, recompute: bool
-    ) -> None:
+    def begin(self, recording: Recording, batch: PackedBatch, first_row_only: bool, has_backward: bool) -> None:
         """What a forward pass of the block needs to know before it.
 
         Args:
@@ -34,10 +33,11 @@ class FusedBlock:
             batch: the rows that the block runs on.
             first_row_only: whether only position 0 of its output is read.
             has_backward: whether a backward pass can reach the block.
-            recompute: whether to keep only the input, and compute the kept samples once more in the backward pass.
         """
         self._rng = recording.rng(self.index)
-        self._first_row_only, self._recompute = first_row_only, recompute
+        self._first_row_only = first_row_only
+        # Checkpointed, it keeps only its input, and computes the kept samples once more in the backward pass.
+        self._recompute = is_on(self.block)
         self._record = self._recorded(recording, batch, has_backward) if recording.sampled else None
 
     def end(self) -> None:

@@ -214,7 +214,7 @@ class GenericBlock:
         kept_leaves = [None if i in set(places) else leaf for i, leaf in enumerate(leaves)]
         run = _Run(self, record, spec, kept_leaves, places, RandomState.capture(tensors), rows)
         with self._counted(recording):
-            output = self._apply(run, record, tensors, parameters)
+            output: torch.Tensor = _SampledBlock.apply(run, *record.probes(), *tensors, *parameters)  # type: ignore[no-untyped-call]
         if self.last:
             record.output = output
         return output if run.extras is None else (output, *run.extras)
@@ -230,13 +230,6 @@ class GenericBlock:
         yield
         recording.forward_flops += self.forward_flops
         recording.exact_backward_flops += self.exact_flops
-
-    @staticmethod
-    def _apply(
-        run: _Run, record: BlockRecord, tensors: list[torch.Tensor], parameters: list[nn.Parameter]
-    ) -> torch.Tensor:
-        output: torch.Tensor = _SampledBlock.apply(run, *record.probes(), *tensors, *parameters)  # type: ignore[no-untyped-call]
-        return output
 
 
 def patched_forward(generic: GenericBlock, owner: Any) -> Any:

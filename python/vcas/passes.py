@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 from vcas.architectures import Architecture, is_class
-from vcas.checkpointing import is_on, switch_off, switch_on
+from vcas.checkpointing import switch_off, switch_on
 from vcas.errors import VcasError
 from vcas.fused import FusedBlock
 from vcas.packing import PackedBatch, unpackable_reason
@@ -158,8 +158,7 @@ class FusedEntry:
         current.batch = batch
         for fused in self.blocks:
             has_backward = has_backward or any(p.requires_grad for p in fused.block.parameters())
-            first_row_only = current.first_row_only and fused.last
-            fused.begin(current.recording, batch, first_row_only, has_backward, is_on(fused.block))
+            fused.begin(current.recording, batch, current.first_row_only and fused.last, has_backward)
         self._checkpointed = switch_off(fused.block for fused in self.blocks)
 
     def _wants(self, given: dict[str, Any], name: str) -> bool:

@@ -12,6 +12,7 @@
 #include "vcas/formats/error.h"
 #include "vcas/formats/json.h"
 #include "vcas/training/checkpoint.h"
+#include "vcas/training/evaluation.h"
 #include "vcas/training/signals.h"
 
 namespace vcas::cli {
@@ -140,10 +141,7 @@ std::string RunGrid::correct_predictions(const fs::path& folder) const {
   data.model_name_or_path = folder;
   const auto batch_size = options_.training.train.per_device_eval_batch_size;
   const auto predictions = training::evaluate_text_classifier(data, batch_size).predictions;
-  std::string correct;
-  for (size_t i = 0; i < predictions.labels.size(); ++i)
-    correct += predictions.labels[i] == predictions.classes[i] ? '1' : '0';
-  return correct;
+  return training::mark_correct(predictions.labels, predictions.classes);
 }
 
 /// Those that this call asks for, which may be fewer than lie there.

@@ -74,4 +74,10 @@ Evaluation score_predictions(const std::vector<int64_t>& labels, const std::vect
           matthews(counts, examples)};
 }
 
+std::string mark_correct(const std::vector<int64_t>& labels, const std::vector<int64_t>& predictions) {
+  std::string correct;
+  for (size_t i = 0; i < labels.size(); ++i) correct += labels[i] == predictions[i] ? '1' : '0';
+  return correct;
+}
+
 }  // namespace vcas::training

@@ -38,5 +38,7 @@ TEST(ScorePredictions, RefusesClassesOutOfRangeAndUnequalLengths) {
   EXPECT_THROW(score_predictions({}, {}, 3, 0), std::invalid_argument);
 }
 
+TEST(Evaluation, MarksWhatIsRight) { EXPECT_EQ(mark_correct({2, 0, 1, 1}, {2, 1, 1, 0}), "1010"); }
+
 }  // namespace
 }  // namespace vcas::training

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "vcas/training/task.h"
@@ -18,5 +19,8 @@ namespace vcas::training {
 /// @throws std::invalid_argument naming what is out of range.
 Evaluation score_predictions(const std::vector<int64_t>& labels, const std::vector<int64_t>& predictions,
                              int64_t classes, double loss);
+
+/// '1' for each prediction that is right, '0' for the others. @param labels, predictions of the same length.
+std::string mark_correct(const std::vector<int64_t>& labels, const std::vector<int64_t>& predictions);
 
 }  // namespace vcas::training
