@@ -1,6 +1,7 @@
 #include <torch/library.h>
 
 #include <cstdint>
+#include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "vcas/sampling/distance.h"
 #include "vcas/sampling/draw.h"
 #include "vcas/sampling/norms.h"
+#include "vcas/version.h"
 
 /// What the library was compiled against; the Python package looks for the mark in the file, before it loads
 /// what another version of PyTorch may not survive.
@@ -57,6 +59,8 @@ std::vector<double> encoder_layer_flops(const at::Tensor& x, const at::Tensor& o
                                             ops::encoder_layer_backward_kind(x, options))};
 }
 
+std::string library_version() { return vcas::version(); }
+
 bool is_fast(bool bf16) { return ops::is_fast(bf16 ? ops::Precision::bfloat16 : ops::Precision::float32); }
 
 }  // namespace
@@ -71,6 +75,7 @@ TORCH_LIBRARY_FRAGMENT(vcas, library) {
       "first_row_only, bool pre_norm, bool recompute) -> float[]",
       encoder_layer_flops);
   library.def("is_fast(bool bf16) -> bool", is_fast);
+  library.def("version() -> str", library_version);
 }
 
 }  // namespace vcas::bindings

@@ -5,7 +5,7 @@ import small_models as small
 import torch
 import transformers as hf
 import vcas
-from vcas.attachment import attachment_of
+from vcas.attach.attachment import attachment_of
 
 ALL = sorted(small.CLASSIFIERS)
 TEXTS = sorted(small.TOKEN_MODELS)

@@ -47,7 +47,7 @@ def test_it_learns_and_adapts(policy):
 def test_a_run_that_samples_performs_fewer_operations_than_an_exact_one():
     _, _, controller, _ = loop(100, {**OPTIONS, "cal_var_freq": 50})
     before = controller.metrics()["flops"]
-    assert controller.core.plan().sampled()
+    assert controller.sampler.plan().sampled()
     controller.load_state_dict({**controller.state_dict(), "flops": {"exact": 0.0, "performed": 0.0}})
     inputs = small.batch("bert", samples=24)
     controller.step(lambda: controller.model(**inputs).loss, full_size=False)

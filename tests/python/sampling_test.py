@@ -5,6 +5,7 @@ import small_models as small
 import torch
 import vcas
 from torch import nn
+from vcas.attach.attachment import attachment_of
 
 # 20 projections of the gradient, each with a mean of 400 draws. A mean of 400 independent draws is normal but for its
 # tails; 7 standard errors have a normal tail of 2.6e-12, which leaves a factor of 1e4 for skew below 1e-6 in all.
@@ -13,7 +14,7 @@ DRAWS, PROJECTIONS, LIMIT = 400, 20, 7.0
 
 def projections_of_sampled_gradients(model, loss_of, keep, rows_kept):
     """Projections [draws, projections] of sampled gradients, and of the exact one [projections]."""
-    vcas_attachment = vcas.attachment.attachment_of(model)
+    vcas_attachment = attachment_of(model)
     controller = vcas_attachment.controller
     parameters = [p for p in model.parameters() if p.requires_grad]
     generator = torch.Generator().manual_seed(5)
@@ -25,7 +26,7 @@ def projections_of_sampled_gradients(model, loss_of, keep, rows_kept):
 
     blocks = len(vcas_attachment.layout)
     rho = [keep] * blocks
-    nu = [[rows_kept] * len(block.linears) for block in vcas_attachment.layout]
+    nu = [[rows_kept] * len(block.weights) for block in vcas_attachment.layout]
     found = []
     for micro_batch in range(DRAWS // 200):
         controller.micro_batch = micro_batch

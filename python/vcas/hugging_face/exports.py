@@ -1,7 +1,6 @@
 """What `vcas` exports of this folder: loaded on first use, so that `import vcas` needs no transformers."""
 
 import importlib
-from typing import Any
 
 MODULES = {
     "VcasModelProcessor": "vcas.hugging_face.model_processor",
@@ -11,7 +10,7 @@ MODULES = {
 }
 
 
-def load(name: str) -> Any:
+def load(name: str) -> object:
     """An exported class by its name.
 
     Raises:

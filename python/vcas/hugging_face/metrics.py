@@ -1,6 +1,6 @@
 """What an adaptation logs, under the original's names."""
 
-from typing import Any
+from vcas.control.controller import Metrics
 
 
 class AdaptationLog:
@@ -22,7 +22,7 @@ class AdaptationLog:
         self._performed = 0.0
         self._exact = 0.0
 
-    def entry(self, metrics: dict[str, Any]) -> dict[str, float]:
+    def entry(self, metrics: Metrics) -> dict[str, float]:
         """The entry of an adaptation that has just ended.
 
         Args:

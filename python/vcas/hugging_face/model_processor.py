@@ -2,10 +2,10 @@
 
 from torch import nn
 
-from vcas.attachment import Attachment, attach
+from vcas.attach.attachment import Attachment, attach
+from vcas.control.ranks import rank
 from vcas.errors import VcasError
 from vcas.hugging_face.sample_scheme import VcasSampleScheme
-from vcas.ranks import rank
 
 
 class VcasModelProcessor:

@@ -2,13 +2,15 @@
 
 import dataclasses
 import warnings
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
+from vcas.control.options import SamplingOptions
 from vcas.errors import VcasError
-from vcas.options import SamplingOptions
+
+_T = TypeVar("_T")
 
 
-def _setting(default: Any, help_text: str) -> Any:
+def _setting(default: _T, help_text: str) -> _T:
     return dataclasses.field(default=default, metadata={"help": help_text})
 
 

@@ -1,14 +1,12 @@
 """Step 2: what the other steps share: the settings, and what is kept at present."""
 
-from typing import Any
-
 from torch import nn
 
-from vcas.attachment import attach, attachment_of
-from vcas.controller import Controller
+from vcas.attach.attachment import attach, attachment_of
+from vcas.control.controller import Controller
+from vcas.control.ranks import rank
 from vcas.errors import VcasError
 from vcas.hugging_face.sample_args import VcasSampleArguments
-from vcas.ranks import rank
 
 
 class VcasSampleScheme:
@@ -30,17 +28,17 @@ class VcasSampleScheme:
     @property
     def s(self) -> float:
         """The share of the gradient norms that sampling keeps for certain, in (0, 1]; 1 before the first adaptation."""
-        return float(self._metric("s", 1.0))
+        return 1.0 if self.controller is None else self.controller.metrics()["s"]
 
     @property
     def act_ratio_sched(self) -> list[float]:
         """Share of the samples that the backward pass keeps, by block from the input up; [] before training."""
-        return list(self._metric("rho", []))
+        return [] if self.controller is None else self.controller.metrics()["rho"]
 
     @property
     def w_ratio_list(self) -> list[float]:
         """Share of the kept rows that a weight gradient uses, by linear from the input up; [] before training."""
-        return list(self._metric("nu", {}).values())
+        return [] if self.controller is None else list(self.controller.metrics()["nu"].values())
 
     def processed(self, model: nn.Module) -> None:
         """Notes that `VcasModelProcessor` has attached the operators to this model."""
@@ -66,6 +64,3 @@ class VcasSampleScheme:
             attach(model, options, verbose=rank() == 0)
         self.controller = Controller(model, options)
         return self.controller
-
-    def _metric(self, name: str, before: Any) -> Any:
-        return before if self.controller is None else self.controller.metrics()[name]

@@ -10,10 +10,21 @@ import torch._functorch.config as functorch_config
 from accelerate import Accelerator
 from accelerate.utils import DistributedType, find_batch_size
 from torch import nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainingArguments
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import Dataset
+from transformers import (
+    DataCollator,
+    EvalPrediction,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
 from transformers.utils import logging
 
-from vcas.controller import Controller
+from vcas.control.controller import Controller
 from vcas.errors import VcasError
 from vcas.hugging_face.metrics import AdaptationLog
 from vcas.hugging_face.sample_scheme import VcasSampleScheme
@@ -59,14 +70,14 @@ class VcasTrainer(Trainer):
         model: PreTrainedModel | nn.Module | None = None,
         sample_scheme: VcasSampleScheme | None = None,
         args: TrainingArguments | None = None,
-        data_collator: Callable[..., Any] | None = None,
-        train_dataset: Any = None,
-        eval_dataset: Any = None,
+        data_collator: DataCollator | None = None,
+        train_dataset: Dataset[Any] | None = None,
+        eval_dataset: Dataset[Any] | dict[str, Dataset[Any]] | None = None,
         tokenizer: PreTrainedTokenizerBase | None = None,
         model_init: Callable[..., PreTrainedModel] | None = None,
-        compute_metrics: Callable[..., dict[str, Any]] | None = None,
-        callbacks: list[Any] | None = None,
-        optimizers: tuple[Any, Any] = (None, None),
+        compute_metrics: Callable[[EvalPrediction], dict[str, float]] | None = None,
+        callbacks: list[TrainerCallback] | None = None,
+        optimizers: tuple[Optimizer | None, LambdaLR | None] = (None, None),
         preprocess_logits_for_metrics: Callable[..., torch.Tensor] | None = None,
         **trainer_arguments: Any,
     ) -> None:
@@ -96,20 +107,23 @@ class VcasTrainer(Trainer):
         if model is not None:
             self._control(model)
 
-    def call_model_init(self, trial: Any = None) -> nn.Module:
+    def call_model_init(self, trial: object = None) -> nn.Module:
         """A fresh model of `model_init`, attached and with a controller of its own."""
         model: nn.Module = super().call_model_init(trial)
         self._control(model)
         return model
 
     def training_step(
-        self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None = None
+        self,
+        model: nn.Module,
+        inputs: dict[str, torch.Tensor | Any],
+        num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
         """Trainer's own, but that the controller runs the backward pass. Gives the detached loss []."""
         size = find_batch_size(inputs) or 0
         self._largest_batch = max(self._largest_batch, size)
 
-        def backward(loss: torch.Tensor, **_: Any) -> None:
+        def backward(loss: torch.Tensor, **_: object) -> None:
             # The controller measures variances of unscaled gradients, whatever is accumulated.
             steps = self.current_gradient_accumulation_steps
             full_size = size == self._largest_batch

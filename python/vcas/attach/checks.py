@@ -1,6 +1,4 @@
-"""What attach() refuses: models whose sampled gradients could not be right. Nothing is changed here."""
-
-from collections.abc import Iterable
+"""Checks of attach(): refuses models whose sampled gradients could not be right. Nothing is changed here."""
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -49,9 +47,3 @@ def _check_tied(model: nn.Module, blocks: dict[str, nn.Module]) -> None:
             continue
         if not name.startswith(f"{block}.") or sum(name.startswith(p) for p in prefixes) != 1:
             raise VcasError(f"{name}: is tied to a weight of {block}, so its gradient would cross the block's border")
-
-
-def duplicates(modules: Iterable[nn.Module]) -> bool:
-    """Whether a module occurs twice."""
-    seen = [id(module) for module in modules]
-    return len(seen) != len(set(seen))

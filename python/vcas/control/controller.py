@@ -1,21 +1,52 @@
 """Controller: trains an attached model by sampled backward passes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import ClassVar, TypedDict, cast
 
 import torch
 from torch import nn
 
-from vcas import ranks
-from vcas.adaptation import adapt
-from vcas.attachment import attach, attachment_of
+from vcas.control import ranks
+from vcas.control.adaptation import MicroBatchPasses, adapt
+from vcas.control.options import SamplingOptions
+from vcas.control.recording import Recording
+from vcas.control.sampled_model import SampledModel, sampled_model_of
+from vcas.control.sampler import new_sampler
 from vcas.errors import VcasError, as_vcas_error
-from vcas.layout import layout_json
-from vcas.options import SamplingOptions
-from vcas.recording import Recording
 
 _FORMAT = 1
+
+
+class Flops(TypedDict):
+    """Floating point operations: of training without sampling, and performed."""
+
+    exact: float
+    performed: float
+
+
+class Metrics(TypedDict):
+    """What Controller.metrics() gives."""
+
+    s: float
+    rho: list[float]
+    nu: dict[str, float]
+    v_sgd: float
+    v_act: float
+    v_w: float
+    flops: Flops
+    adaptations: int
+
+
+class ControllerState(TypedDict):
+    """What Controller.state_dict() gives."""
+
+    format: int
+    micro_batch: int
+    adaptations: int
+    flops: Flops
+    controller: str
+    tensors: list[torch.Tensor]
 
 
 class Controller:
@@ -24,6 +55,9 @@ class Controller:
     One micro-batch is one forward pass of the model and one call of :meth:`step` or :meth:`backward`. Gradients are
     unbiased: their mean over the draws is the exact gradient.
     """
+
+    attach_model: ClassVar[Callable[[nn.Module, SamplingOptions | None], SampledModel]]
+    """Attaches a model that is not attached yet. The package sets it: this folder knows no blocks."""
 
     def __init__(self, model: nn.Module, options: SamplingOptions | None = None) -> None:
         """
@@ -34,23 +68,21 @@ class Controller:
         Raises:
             VcasError: as attach(), for an option out of range, and for a model that has a controller.
         """
-        attachment = attachment_of(model)
-        if attachment is None:
-            attachment = attach(model, options)
-        elif attachment.controller is not None:
+        sampled_model = sampled_model_of(model) or type(self).attach_model(model, options)
+        if sampled_model.controller is not None:
             raise VcasError(f"{type(model).__name__} has a controller already; detach the model first")
-        self.model, self.attachment = model, attachment
-        self.options = options or attachment.options
+        self.model, self._sampled_model = model, sampled_model
+        self.options = options or sampled_model.options
         self.micro_batch = 0
         """Micro-batches so far."""
         self.recording: Recording | None = None
         """The forward pass that waits for its backward pass."""
         self.adaptations = 0
         self._in_step = False
-        self._flops = {"exact": 0.0, "performed": 0.0}
+        self._flops: Flops = {"exact": 0.0, "performed": 0.0}
         with as_vcas_error():
-            self.core = torch.classes.vcas.VarianceController(self.options.to_json(), layout_json(attachment.layout))
-        attachment.controller = self
+            self.sampler = new_sampler(self.options, sampled_model.layout)
+        sampled_model.controller = self
 
     def begin(self) -> Recording:
         """The recording of the forward pass that starts. Called by the attached model.
@@ -61,9 +93,9 @@ class Controller:
         if self._in_step and self.recording is not None:
             raise VcasError("expected one forward pass of the model in a step, got a second one")
         stream = (self.options.seed, self.micro_batch, ranks.rank())
-        may_adapt = bool(self.core.adapts(self.micro_batch, True))
-        sampled = may_adapt or self.attachment.fused or bool(self.core.plan().sampled())
-        self.recording = Recording(stream, sampled=sampled, wants_stats=may_adapt)
+        may_adapt = self.sampler.adapts(self.micro_batch, True)
+        sampled = may_adapt or self._sampled_model.fused or self.sampler.plan().sampled()
+        self.recording = Recording(stream, sampled=sampled, wants_statistics=may_adapt)
         return self.recording
 
     def step(
@@ -115,10 +147,10 @@ class Controller:
         if recording is None:
             raise VcasError("expected a forward pass of the attached model, with gradients, before its backward pass")
         samples_now = recording.exact_reason is None and bool(recording.blocks)
-        measures = recording.wants_stats and samples_now and self.core.adapts(self.micro_batch, full_size)
+        measures = recording.wants_statistics and samples_now and self.sampler.adapts(self.micro_batch, full_size)
         # A collective, but only where adapts() is true, which all ranks agree on.
-        if recording.wants_stats and ranks.world_size() > 1:
-            measures = ranks.all_agree(bool(measures))
+        if recording.wants_statistics and ranks.world_size() > 1:
+            measures = ranks.all_agree(measures)
         with as_vcas_error():
             if measures:
                 backward_flops = self._adapt(loss, loss_scale, recording)
@@ -129,7 +161,7 @@ class Controller:
         self.micro_batch += 1
 
     def _sample(self, loss: torch.Tensor, loss_scale: float, recording: Recording) -> float:
-        recording.write(self.core.plan())
+        recording.write(self.sampler.plan())
         torch.autograd.backward(loss, torch.full_like(loss, loss_scale))
         flops = recording.outside_backward_flops
         for record in recording.blocks.values():
@@ -138,39 +170,42 @@ class Controller:
         return flops if recording.sampled else recording.exact_backward_flops
 
     def _adapt(self, loss: torch.Tensor, loss_scale: float, recording: Recording) -> float:
-        done, flops = adapt(self, loss, loss_scale, recording)
-        self.adaptations += int(done)
+        passes = MicroBatchPasses(self.model, self._sampled_model.layout, recording, loss, loss_scale)
+        closed, flops = adapt(self.sampler, passes, self.micro_batch, self.options.policy == "paper")
+        self.adaptations += int(closed)
         return flops
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> ControllerState:
         """Everything that a checkpoint must hold: numbers, text and tensors (``torch.load(weights_only=True)``)."""
         return {
             "format": _FORMAT,
             "micro_batch": self.micro_batch,
             "adaptations": self.adaptations,
-            "flops": dict(self._flops),
-            "controller": self.core.state(),
-            "tensors": [tensor.clone() for tensor in self.core.state_tensors()],
+            "flops": {**self._flops},
+            "controller": self.sampler.state(),
+            "tensors": [tensor.clone() for tensor in self.sampler.state_tensors()],
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, object]) -> None:
         """Inverse of state_dict(): training goes on as if it had not stopped.
 
         Raises:
             VcasError: for what is no state of a controller of this model.
         """
-        missing = {"format", "micro_batch", "adaptations", "flops", "controller", "tensors"} - set(state)
+        missing = set(ControllerState.__annotations__) - set(state)
         if missing:
             raise VcasError(f"state of a controller: expected {', '.join(sorted(missing))}, got {', '.join(state)}")
         if state["format"] != _FORMAT:
             raise VcasError(f"state of a controller: expected format {_FORMAT}, got {state['format']}")
+        saved = cast(ControllerState, state)
         with as_vcas_error():
-            self.core.load_state(state["controller"], [tensor.cpu() for tensor in state["tensors"]])
-        self.micro_batch, self.adaptations = int(state["micro_batch"]), int(state["adaptations"])
-        self._flops = {name: float(state["flops"][name]) for name in ("exact", "performed")}
+            self.sampler.load_state(saved["controller"], [tensor.cpu() for tensor in saved["tensors"]])
+        self.micro_batch, self.adaptations = int(saved["micro_batch"]), int(saved["adaptations"])
+        flops = saved["flops"]
+        self._flops = {"exact": float(flops["exact"]), "performed": float(flops["performed"])}
         self.recording = None
 
-    def metrics(self) -> dict[str, Any]:
+    def metrics(self) -> Metrics:
         """What is kept and what it costs.
 
         Returns:
@@ -178,22 +213,22 @@ class Controller:
             ``v_act``, ``v_w``: variances at the last adaptation; ``flops``: ``exact`` (of training without sampling)
             and ``performed``, of linears, convolutions and fused blocks so far; ``adaptations``.
         """
-        plan = self.core.plan()
+        plan = self.sampler.plan()
         ratios = plan.row_keep_ratio()
         nu = {
-            linear.name: ratio
-            for block, block_ratios in zip(self.attachment.layout, ratios, strict=True)
-            for linear, ratio in zip(block.linears, block_ratios, strict=True)
-            if linear.parameter.requires_grad
+            weight.name: ratio
+            for block, block_ratios in zip(self._sampled_model.layout, ratios, strict=True)
+            for weight, ratio in zip(block.weights, block_ratios, strict=True)
+            if weight.parameter.requires_grad
         }
-        v_sgd, v_act, v_w = self.core.report()
+        v_sgd, v_act, v_w = self.sampler.report()
         return {
-            "s": self.core.s(),
+            "s": self.sampler.s(),
             "rho": plan.sample_keep_ratio(),
             "nu": nu,
             "v_sgd": v_sgd,
             "v_act": v_act,
             "v_w": v_w,
-            "flops": dict(self._flops),
+            "flops": {**self._flops},
             "adaptations": self.adaptations,
         }

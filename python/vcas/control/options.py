@@ -1,4 +1,4 @@
-"""What a user may set, with the paper's defaults."""
+"""Settings of sampling, with the defaults of the paper."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""What of Hugging Face's architectures the fused block operator can run, and where their parameters are.
+"""Hugging Face's architectures whose blocks the fused operator can run, and where their parameters are.
 
 Nothing of transformers is imported: classes are known by module and name.
 """
@@ -7,51 +7,42 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Protocol, TypeVar, cast
 
 import torch
 from torch import nn
 
+from vcas.attach.fused.operator import FusedLayer, Linear
 from vcas.errors import VcasError
+
+_Module = TypeVar("_Module", bound=nn.Module)
 
 _ERF_GELU = ("gelu", "gelu_python")
 _TANH_GELU = ("gelu_new", "gelu_pytorch_tanh")
 
 
 class NotFusable(VcasError):
-    """Why the fused operator cannot run a block; it is then sampled as any other module."""
+    """The reason why the fused operator cannot run a block; it is then sampled as a generic one."""
 
 
-@dataclass(frozen=True)
-class Linear:
-    """One linear of a block: its weight's name in the block and, where several share a parameter, its columns."""
+class Config(Protocol):
+    """Settings of transformers' models that are read here; each architecture has its own of them."""
 
-    name: str
-    columns: tuple[int, int] | None = None
-    """Columns of a transposed weight [in, all outputs] (GPT-2); None: the whole weight [out, in]."""
+    num_attention_heads: int
+    n_heads: int
+    hidden_act: str
+    activation: str
+    activation_function: str
+    scale_attn_weights: bool
+    scale_attn_by_inverse_layer_idx: bool
+    reorder_and_upcast_attn: bool
 
-    def piece(self, tensor: torch.Tensor) -> torch.Tensor:
-        """The linear's part of its parameter or of that parameter's gradient, in the parameter's layout."""
-        return tensor if self.columns is None else tensor[:, self.columns[0] : self.columns[1]]
 
+class _Conv1D(Protocol):
+    """transformers' linear with a transposed weight [in, out]."""
 
-@dataclass(frozen=True)
-class FusedLayer:
-    """How the operator ``vcas::encoder_layer`` runs one block. Dropouts are read at each forward pass."""
-
-    parameters: Callable[[], list[torch.Tensor]]
-    """Its 16 tensors in the operator's order."""
-    linears: tuple[Linear, ...]
-    num_heads: int
-    layer_norm_eps: float
-    hidden_dropout: Callable[[], float]
-    attention_dropout: Callable[[], float]
-    pre_norm: bool = False
-    causal: bool = False
-    tanh_gelu: bool = False
-    attention_output_dropout: bool = True
-    gives_tuple: bool = False
-    """Whether the block's forward() gives (hidden states,)."""
+    weight: nn.Parameter
+    bias: nn.Parameter
 
 
 @dataclass(frozen=True)
@@ -63,19 +54,35 @@ class Architecture:
     """Class name of a block."""
     base: str
     """Class name of the model that takes the attention mask [B, T] and calls the blocks."""
-    fuse: Callable[[Any, Any], FusedLayer]
+    fuse: Callable[[nn.Module, Config], FusedLayer]
     """(block, base's config) to how it is fused. Raises NotFusable."""
     reads_first_row: tuple[str, ...] = ()
     """Models that read only position 0 of the last block's output."""
 
 
-def _module(block: nn.Module, name: str, expected: type[nn.Module] | str) -> Any:
+def _module(block: nn.Module, name: str, kind: type[_Module]) -> _Module:
     module = block.get_submodule(name)
-    matches = type(module).__name__ == expected if isinstance(expected, str) else type(module) is expected
-    if not matches:
-        wanted = expected if isinstance(expected, str) else f"torch.nn.{expected.__name__}"
-        raise NotFusable(f"{name} is a {type(module).__module__}.{type(module).__name__}, not a {wanted}")
+    if type(module) is not kind:
+        raise NotFusable(f"{name} is a {_kind(module)}, not a torch.nn.{kind.__name__}")
     return module
+
+
+def _conv1d(block: nn.Module, name: str) -> _Conv1D:
+    module = block.get_submodule(name)
+    if type(module).__name__ != "Conv1D":
+        raise NotFusable(f"{name} is a {_kind(module)}, not a Conv1D")
+    return cast(_Conv1D, module)
+
+
+def _kind(module: nn.Module) -> str:
+    return f"{type(module).__module__}.{type(module).__name__}"
+
+
+def _dropout(block: nn.Module, name: str) -> nn.Dropout:
+    dropout = block.get_submodule(name)
+    if type(dropout) is not nn.Dropout:
+        raise NotFusable(f"its dropout is a {type(dropout).__name__}")
+    return dropout
 
 
 def _linears(block: nn.Module, names: tuple[str, ...]) -> list[nn.Linear]:
@@ -94,16 +101,20 @@ def _gelu(name: object) -> bool:
 
 
 def _norm(block: nn.Module, name: str) -> nn.LayerNorm:
-    norm: nn.LayerNorm = _module(block, name, nn.LayerNorm)
+    norm = _module(block, name, nn.LayerNorm)
     if norm.weight is None or norm.bias is None:
         raise NotFusable(f"{name} has no weight or no bias")
     return norm
 
 
-def _probability(dropout: nn.Module) -> Callable[[], float]:
-    if type(dropout) is not nn.Dropout:
-        raise NotFusable(f"its dropout is a {type(dropout).__name__}")
+def _probability(dropout: nn.Dropout) -> Callable[[], float]:
     return lambda: float(dropout.p) if dropout.training else 0.0
+
+
+def _equal_dropouts(first: nn.Dropout, second: nn.Dropout) -> nn.Dropout:
+    if first.p != second.p:
+        raise NotFusable("its two hidden dropouts differ")
+    return first
 
 
 def _equal_eps(first: nn.LayerNorm, second: nn.LayerNorm) -> float:
@@ -113,44 +124,57 @@ def _equal_eps(first: nn.LayerNorm, second: nn.LayerNorm) -> float:
 
 
 def _linear_layer(
-    block: nn.Module, names: tuple[str, ...], norms: tuple[str, str], heads: int, **options: Any
+    block: nn.Module,
+    names: tuple[str, ...],
+    norms: tuple[str, str],
+    num_heads: int,
+    activation: object,
+    dropouts: tuple[Callable[[], float], Callable[[], float]],
+    pre_norm: bool = False,
+    attention_output_dropout: bool = True,
 ) -> FusedLayer:
-    """A block of six nn.Linear (query, key, value, attention output, intermediate, output) and two LayerNorms."""
+    """A block of six nn.Linear (query, key, value, attention output, intermediate, output) and two LayerNorms.
+
+    Args:
+        dropouts: hidden, and of attention probabilities.
+    """
     if getattr(block, "chunk_size_feed_forward", 0):
         raise NotFusable("it computes its feed-forward part in chunks")
     linears = _linears(block, names)
     attention_norm, output_norm = (_norm(block, name) for name in norms)
-    if heads * (linears[0].out_features // heads) != linears[0].in_features:
+    if num_heads * (linears[0].out_features // num_heads) != linears[0].in_features:
         raise NotFusable("its heads do not cover the hidden size")
-    order: list[nn.Module] = [*linears[:4], attention_norm, *linears[4:], output_norm]
+    order: list[nn.Linear | nn.LayerNorm] = [*linears[:4], attention_norm, *linears[4:], output_norm]
     return FusedLayer(
-        parameters=lambda: [parameter for module in order for parameter in (module.weight, module.bias)],  # type: ignore[misc]
+        parameters=lambda: [parameter for module in order for parameter in (module.weight, module.bias)],
         linears=tuple(Linear(f"{name}.weight") for name in names),
-        num_heads=heads,
+        num_heads=num_heads,
         layer_norm_eps=_equal_eps(attention_norm, output_norm),
-        **options,
+        hidden_dropout=dropouts[0],
+        attention_dropout=dropouts[1],
+        pre_norm=pre_norm,
+        tanh_gelu=_gelu(activation),
+        attention_output_dropout=attention_output_dropout,
     )
 
 
-def _fuse_bert(block: Any, config: Any) -> FusedLayer:
+def _fuse_bert(block: nn.Module, config: Config) -> FusedLayer:
     if block.is_decoder or block.add_cross_attention:
         raise NotFusable("it is a decoder")
-    if block.attention.output.dropout.p != block.output.dropout.p:
-        raise NotFusable("its two hidden dropouts differ")
+    hidden = _equal_dropouts(_dropout(block, "output.dropout"), _dropout(block, "attention.output.dropout"))
     names = ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense")
     return _linear_layer(
         block,
         (*names, "intermediate.dense", "output.dense"),
         ("attention.output.LayerNorm", "output.LayerNorm"),
         config.num_attention_heads,
-        hidden_dropout=_probability(block.output.dropout),
-        attention_dropout=_probability(block.attention.self.dropout),
-        tanh_gelu=_gelu(config.hidden_act),
+        config.hidden_act,
+        (_probability(hidden), _probability(_dropout(block, "attention.self.dropout"))),
     )
 
 
-def _fuse_distilbert(block: Any, config: Any) -> FusedLayer:
-    if block.ffn.chunk_size_feed_forward:
+def _fuse_distilbert(block: nn.Module, config: Config) -> FusedLayer:
+    if block.get_submodule("ffn").chunk_size_feed_forward:
         raise NotFusable("it computes its feed-forward part in chunks")
     names = ("attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin", "ffn.lin1", "ffn.lin2")
     return _linear_layer(
@@ -158,45 +182,41 @@ def _fuse_distilbert(block: Any, config: Any) -> FusedLayer:
         names,
         ("sa_layer_norm", "output_layer_norm"),
         config.n_heads,
-        hidden_dropout=_probability(block.ffn.dropout),
-        attention_dropout=_probability(block.attention.dropout),
+        config.activation,
+        (_probability(_dropout(block, "ffn.dropout")), _probability(_dropout(block, "attention.dropout"))),
         attention_output_dropout=False,
-        tanh_gelu=_gelu(config.activation),
     )
 
 
-def _fuse_vit(block: Any, config: Any) -> FusedLayer:
-    attention = block.attention
+def _fuse_vit(block: nn.Module, config: Config) -> FusedLayer:
+    attention = block.get_submodule("attention")
     if hasattr(block, "mlp"):
         names = tuple(f"attention.{name}_proj" for name in "qkvo") + ("mlp.fc1", "mlp.fc2")
-        dropout, attention_dropout = block.dropout, partial(getattr, attention, "attention_dropout")
+        hidden, attention_dropout = _dropout(block, "dropout"), partial(getattr, attention, "attention_dropout")
     else:  # transformers before 5.12
         names = tuple(f"attention.attention.{name}" for name in ("query", "key", "value"))
         names += ("attention.output.dense", "intermediate.dense", "output.dense")
-        dropout, attention_dropout = block.output.dropout, partial(getattr, attention.attention, "dropout_prob")
-        if attention.output.dropout.p != dropout.p:
-            raise NotFusable("its two hidden dropouts differ")
+        hidden = _equal_dropouts(_dropout(block, "output.dropout"), _dropout(block, "attention.output.dropout"))
+        attention_dropout = partial(getattr, attention.get_submodule("attention"), "dropout_prob")
     return _linear_layer(
         block,
         names,
         ("layernorm_before", "layernorm_after"),
         config.num_attention_heads,
-        hidden_dropout=_probability(dropout),
-        attention_dropout=lambda: float(attention_dropout()) if attention.training else 0.0,
+        config.hidden_act,
+        (_probability(hidden), lambda: float(attention_dropout()) if attention.training else 0.0),
         pre_norm=True,
-        tanh_gelu=_gelu(config.hidden_act),
     )
 
 
-def _fuse_gpt2(block: Any, config: Any) -> FusedLayer:
+def _fuse_gpt2(block: nn.Module, config: Config) -> FusedLayer:
     if hasattr(block, "crossattention"):
         raise NotFusable("it has cross-attention")
     if not config.scale_attn_weights or config.scale_attn_by_inverse_layer_idx or config.reorder_and_upcast_attn:
         raise NotFusable("its attention is scaled or computed in another way")
-    if block.attn.resid_dropout.p != block.mlp.dropout.p:
-        raise NotFusable("its two hidden dropouts differ")
+    dropout = _equal_dropouts(_dropout(block, "mlp.dropout"), _dropout(block, "attn.resid_dropout"))
     names = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
-    joint, projection, up, down = (_module(block, name, "Conv1D") for name in names)
+    joint, projection, up, down = (_conv1d(block, name) for name in names)
     norms = (_norm(block, "ln_1"), _norm(block, "ln_2"))
     hidden = joint.weight.shape[0]
 
@@ -218,8 +238,8 @@ def _fuse_gpt2(block: Any, config: Any) -> FusedLayer:
         linears=thirds + tuple(Linear(f"{name}.weight") for name in names[1:]),
         num_heads=config.num_attention_heads,
         layer_norm_eps=_equal_eps(*norms),
-        hidden_dropout=_probability(block.mlp.dropout),
-        attention_dropout=_probability(block.attn.attn_dropout),
+        hidden_dropout=_probability(dropout),
+        attention_dropout=_probability(_dropout(block, "attn.attn_dropout")),
         pre_norm=True,
         causal=True,
         # Before transformers 5.6.

@@ -1,0 +1,1 @@
+"""Transformer blocks of known architectures, run by the C++ operator."""

@@ -1,0 +1,39 @@
+"""Descriptions of what can be sampled in the blocks of a model."""
+
+from torch import nn
+
+from vcas.attach.fused import operator
+from vcas.attach.fused.operator import FusedLayer
+from vcas.control.sampled_model import SampledBlock, SampledWeight
+
+
+def fused_layout(blocks: dict[str, nn.Module], layers: list[FusedLayer], one_row: bool) -> list[SampledBlock]:
+    """The weights of every block. `one_row`: of the last block's output only position 0 is read."""
+    layout: list[SampledBlock] = []
+    for (name, block), layer in zip(blocks.items(), layers, strict=True):
+        weights = []
+        last = len(layout) + 1 == len(blocks)
+        for place, linear in enumerate(layer.linears):
+            suffix = "" if linear.columns is None else f"[{linear.columns[0]}:{linear.columns[1]}]"
+            parameter = block.get_parameter(linear.name)
+            single = operator.one_row_per_sample(place, one_row and last)
+            weights.append(SampledWeight(f"{name}.{linear.name}{suffix}", parameter, linear.columns, single))
+        hidden, intermediate = operator.shape(layer)
+        layout.append(SampledBlock(name, f"transformer_layer {hidden}x{intermediate}", weights))
+    return layout
+
+
+def generic_layout(blocks: dict[str, nn.Module]) -> list[SampledBlock]:
+    """The weight of every nn.Linear of every block, in the order of modules()."""
+    layout = []
+    for name, block in blocks.items():
+        found = [f"{inner}.weight".lstrip(".") for inner, m in block.named_modules() if type(m) is nn.Linear]
+        weights = [SampledWeight(f"{name}.{inner}", block.get_parameter(inner)) for inner in found]
+        layout.append(SampledBlock(name, _generic_cost_key(block), weights))
+    return layout
+
+
+def _generic_cost_key(block: nn.Module) -> str:
+    """The block's class and the shapes of its parameters."""
+    shapes = ["x".join(map(str, parameter.shape)) or "1" for parameter in block.parameters()]
+    return " ".join([f"{type(block).__module__}.{type(block).__qualname__}", *shapes])
