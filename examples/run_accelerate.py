@@ -23,9 +23,7 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    arguments = parse_arguments()
-    accelerator = Accelerator(cpu=True)
+def train(accelerator: Accelerator, arguments: argparse.Namespace) -> None:
     torch.manual_seed(0)
     config = transformers.BertConfig(vocab_size=VOCABULARY, hidden_size=64, num_hidden_layers=4, num_attention_heads=4,
                                      intermediate_size=256, max_position_embeddings=64, num_labels=CLASSES)
@@ -56,7 +54,18 @@ def main() -> None:
     held = gather_object([(metrics["s"], metrics["rho"], metrics["nu"], weights)])
     agree = all(of_process == held[0] for of_process in held)
     accelerator.print(f"{metrics['adaptations']} adaptations; {len(held)} processes, same ratios and weights: {agree}")
-    accelerator.end_training()
+    accelerator.wait_for_everyone()
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    accelerator = Accelerator(cpu=True)
+    try:
+        train(accelerator, arguments)
+    finally:
+        # Gloo's threads must not outlive the interpreter: the wrapped model goes first, which holds them too.
+        accelerator.free_memory()
+        accelerator.end_training()
 
 
 if __name__ == "__main__":

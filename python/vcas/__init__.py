@@ -13,7 +13,7 @@ from vcas.errors import VcasError
 load_library()
 
 # The package attach is imported as such first: after these lines vcas.attach is the function.
-from vcas.attach import Attachment, attach, detach  # noqa: E402 (needs the operators)
+from vcas.attach import Attachment, attach, detach, measure_costs  # noqa: E402 (needs the operators)
 from vcas.control.controller import Controller  # noqa: E402
 from vcas.control.options import SamplingOptions  # noqa: E402
 from vcas.hugging_face import exports as _hugging_face  # noqa: E402
@@ -37,6 +37,7 @@ __all__ = [
     "VcasTrainer",
     "attach",
     "detach",
+    "measure_costs",
 ]
 
 Controller.attach_model = staticmethod(attach)

@@ -1,9 +1,11 @@
 """Started on two processes by distributed_test.py: trains, and trains again from a checkpoint of the first run."""
 
+import gc
 import json
 import sys
 from pathlib import Path
 
+import torch.distributed as dist
 import vcas
 from hugging_face_support import four_steps, logged, tiny_bert, training_arguments
 
@@ -24,12 +26,21 @@ def outcome(trainer: vcas.VcasTrainer) -> dict[str, object]:
     return {"weights": weights, "losses": logged(trainer, "loss"), "metrics": metrics}
 
 
-def main() -> None:
-    folder = Path(sys.argv[1])
+def report(folder: Path) -> None:
     whole = trained(folder, 0, None)
     resumed = trained(folder, 9, str(folder / "checkpoint-4"))
-    report = {"whole": outcome(whole), "resumed": outcome(resumed)}
-    (folder / f"rank_{whole.args.process_index}.json").write_text(json.dumps(report))
+    outcomes = {"whole": outcome(whole), "resumed": outcome(resumed)}
+    (folder / f"rank_{whole.args.process_index}.json").write_text(json.dumps(outcomes))
+
+
+def main() -> None:
+    try:
+        report(Path(sys.argv[1]))
+        dist.barrier()
+    finally:
+        # Gloo's threads must not outlive the interpreter: the wrapped models go first, which hold them too.
+        gc.collect()
+        dist.destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -4,5 +4,6 @@
 """
 
 from vcas.attach.attachment import Attachment, attach, attachment_of, detach
+from vcas.attach.measure_costs import measure_costs
 
-__all__ = ["Attachment", "attach", "attachment_of", "detach"]
+__all__ = ["Attachment", "attach", "attachment_of", "detach", "measure_costs"]

@@ -9,6 +9,7 @@ from vcas.attach.find_blocks import find_blocks, fused_layers
 from vcas.attach.fused import operator
 from vcas.attach.fused.architectures import NotFusable
 from vcas.attach.fused.entry import FusedEntry
+from vcas.attach.fused.operator import FusedLayer
 from vcas.attach.generic.block import install_generic
 from vcas.attach.layout import fused_layout, generic_layout
 from vcas.attach.outside_flops import hook_outside
@@ -29,6 +30,8 @@ class Attachment:
         """What can be sampled, block nearest the input first."""
         self.fused = False
         """Whether the fused operator runs the blocks."""
+        self.fused_layers: list[FusedLayer] = []
+        """How it runs each."""
         self.notes: list[str] = []
         """What the user should know: why blocks are not fused."""
         self.controller: Recorder | None = None
@@ -128,7 +131,8 @@ def attach(
     else:
         check_blocks(model, blocks, fused=True)
         entry = FusedEntry(model, base, architecture, attachment.begin)
-        attachment.fused, attachment.layout = True, fused_layout(blocks, layers, entry.one_row)
+        attachment.fused, attachment.fused_layers = True, layers
+        attachment.layout = fused_layout(blocks, layers, entry.one_row)
         if not operator.is_fast():
             attachment.notes.append(
                 "slow on this CPU: the operators' fast kernels need AVX-512; results are right all the same"

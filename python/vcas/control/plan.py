@@ -1,5 +1,6 @@
 """Plans of backward passes, as ``torch.classes.vcas`` registers them."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -38,3 +39,9 @@ def plan_tensor(weights: int) -> torch.Tensor:
 def is_sampled(plan: torch.Tensor) -> bool:
     """Whether a plan tensor leaves anything out."""
     return bool(plan[0])
+
+
+def write_ratios(write: Callable[[SamplingPlan], None], rho: float, weights: int, nu: float = 1.0) -> None:
+    """Writes a plan for one block: `rho` of its samples, `nu` of the rows of each weight."""
+    plan: SamplingPlan = torch.classes.vcas.SamplingPlan([rho], [[nu] * weights], "fixed", 0)
+    write(plan)

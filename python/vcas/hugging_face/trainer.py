@@ -41,7 +41,7 @@ class VcasTrainer(Trainer):
     - after each adaptation `log` gets the original's metrics (`s`, `act_ratio_first`, `flops_ratio`, …; see
       `vcas.hugging_face.metrics`), and so do `state.log_history` and every logger;
     - a checkpoint also holds the controller's state, and a resumed run goes on as if it had not been interrupted. From
-      a checkpoint without it (one of a plain Trainer) the run starts with exact passes, and says so;
+      a checkpoint without it (one of `transformers.Trainer`) the run starts with exact passes, and says so;
     - a model that no `VcasModelProcessor` has processed is attached by `vcas.attach` with the scheme's settings.
 
     Only micro-batches of the largest number of samples seen so far adapt: the smaller last one of an epoch does not.
