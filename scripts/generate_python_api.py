@@ -19,11 +19,11 @@ import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "python-api.md"
-ORDER = ("attach", "detach", "Attachment", "Controller", "SamplingOptions", "VcasSampleArguments", "VcasSampleScheme",
-         "VcasModelProcessor", "VcasTrainer", "VcasError")
+ORDER = ("attach", "detach", "Attachment", "Controller", "SamplingOptions", "measure_costs", "VcasSampleArguments",
+         "VcasSampleScheme", "VcasModelProcessor", "VcasTrainer", "VcasError")
 # What one part of the package calls of another.
-INTERNAL = {"Attachment.__init__", "Attachment.begin", "Attachment.install", "Attachment.remove", "Controller.begin",
-            "SamplingOptions.to_json", "VcasSampleScheme.processed"}
+INTERNAL = {"Attachment.__init__", "Attachment.begin", "Attachment.install", "Attachment.recording", "Attachment.remove",
+            "Controller.begin", "SamplingOptions.to_json", "VcasSampleScheme.processed"}
 SECTIONS = ("Args", "Attributes", "Returns", "Raises", "Yields")
 
 

@@ -1,6 +1,5 @@
 """Times of backward passes, and the costs that follow from them."""
 
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ Trial = Callable[[], object]
 """Runs once what is timed."""
 
 _FEWEST = 11
-"""Runs of each trial that a median is taken of."""
+"""Runs of each trial."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +31,11 @@ class Line:
         return Line(max(0.0, small[1] - each * small[0]), each)
 
 
-def medians(trials: Sequence[Trial], seconds: float, device: torch.device) -> list[float]:
-    """Median seconds of one run of each trial; the trials take turns for about so many seconds, at least 11 each."""
+def shortest(trials: Sequence[Trial], seconds: float, device: torch.device) -> list[float]:
+    """Seconds of the shortest run of each trial: what other load on the machine adds is no cost.
+
+    The trials take turns for about so many seconds, at least 11 runs each.
+    """
     times: list[list[float]] = [[] for _ in trials]
     for trial in trials:
         trial()
@@ -45,7 +47,7 @@ def medians(trials: Sequence[Trial], seconds: float, device: torch.device) -> li
             trial()
             _wait_for(device)
             own.append(time.perf_counter() - start)
-    return [statistics.median(own) for own in times]
+    return [min(own) for own in times]
 
 
 def _wait_for(device: torch.device) -> None:
@@ -69,7 +71,7 @@ def backward_cost(
     small, large = samples
     sizes = [small // 2, small, large // 2, large]
     trials = [make(size, False) for size in sizes] + [make(small, True), make(large, True)]
-    half_small, full_small, half_large, full_large, kept_small, kept_large = medians(trials, seconds, device)
+    half_small, full_small, half_large, full_large, kept_small, kept_large = shortest(trials, seconds, device)
     exact = Line.through((small * rows, full_small), (large * rows, full_large))
     added = Line.through((small * rows, kept_small - half_small), (large * rows, kept_large - half_large))
     return {"row": exact.each, "draw": added.constant, "batch_row": added.each}
@@ -86,7 +88,7 @@ def weight_gradient_cost(
     """
     small, large = rows
     trials = [make(small, False), make(large, False), make(small, True), make(large, True)]
-    exact_small, exact_large, sampled_small, sampled_large = medians(trials, seconds, device)
+    exact_small, exact_large, sampled_small, sampled_large = shortest(trials, seconds, device)
     row = Line.through((small, exact_small), (large, exact_large)).each
     added = Line.through((small, sampled_small - exact_small + row), (large, sampled_large - exact_large + row))
     return {"row": row, "draw": added.constant, "scored_row": added.each}
