@@ -22,8 +22,8 @@ PAGE = ROOT / "docs" / "python-api.md"
 ORDER = ("attach", "detach", "Attachment", "Controller", "SamplingOptions", "measure_costs", "VcasSampleArguments",
          "VcasSampleScheme", "VcasModelProcessor", "VcasTrainer", "VcasError")
 # What one part of the package calls of another.
-INTERNAL = {"Attachment.__init__", "Attachment.begin", "Attachment.install", "Attachment.recording", "Attachment.remove",
-            "Controller.begin", "SamplingOptions.to_json", "VcasSampleScheme.processed"}
+INTERNAL = {"Attachment.__init__", "Attachment.begin", "Attachment.install", "Attachment.recording",
+            "Attachment.remove", "Controller.begin", "SamplingOptions.to_json", "VcasSampleScheme.processed"}
 SECTIONS = ("Args", "Attributes", "Returns", "Raises", "Yields")
 
 
