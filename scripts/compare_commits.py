@@ -79,8 +79,10 @@ def closing(outcomes: list[Outcome]) -> str:
 
 def times(outcomes: list[Outcome]) -> str:
     taken = [taken for outcome in outcomes for taken in outcome.taken]
-    total, kept = (sum(t.seconds for t in taken if among(t)) for among in (lambda t: True, lambda t: t.kept))
-    return f"{total / 60:.1f} minutes of training" + (f", {kept / 60:.1f} of them by an earlier call" if kept else "")
+    seconds = [sum(values) for values in zip(*((t.seconds, t.processor_seconds, t.seconds * t.kept) for t in taken))]
+    total, processor, kept = (second / 60 for second in seconds or [0, 0, 0])
+    earlier = f", {kept:.1f} of them in an earlier call" if kept else ""
+    return f"{total:.1f} minutes of training{earlier}; {processor:.1f} minutes of processor time"
 
 
 def compare_speed(before: Build, after: Build) -> None:

@@ -185,7 +185,10 @@ def test_times_in_a_checkpoint_may_differ():
 
 def test_a_run_is_made_again_only_by_another_program_or_flags(side):
     before = side("before")
-    assert [before.take(RUN).kept for _ in range(2)] == [False, True]
+    first, second = before.take(RUN), before.take(RUN)
+    assert (first.kept, second.kept) == (False, True)
+    assert (first.seconds, first.processor_seconds) == (second.seconds, second.processor_seconds)
+    assert min(first.seconds, first.processor_seconds) > 0
     assert before.take(runs.Run(RUN.name, {"seed": 2})).kept is False
     assert times_run(before) == 2
     program = before.build.program
@@ -240,6 +243,14 @@ def test_the_exit_status_is_of_the_runs(monkeypatch, capsys, tmp_path, verdicts,
     monkeypatch.setattr(compare_commits, "compare_all", lambda *_: outcomes)
     assert compare_commits.main(["--before", "HEAD"]) == status
     assert words in capsys.readouterr().out
+
+
+def test_times_of_earlier_calls_are_counted_and_said(tmp_path):
+    made = [runs.Taken(tmp_path, seconds, 90.0, kept, 0, "") for seconds, kept in ((60.0, True), (120.0, False))]
+    outcomes = [runs.Outcome("a", "equal", taken=tuple(made))]
+    assert compare_commits.times(outcomes) == (
+        "3.0 minutes of training, 1.0 of them in an earlier call; 3.0 minutes of processor time"
+    )
 
 
 def test_keys_of_one_side_are_named_once(capsys):

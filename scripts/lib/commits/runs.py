@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -73,7 +74,8 @@ def small_runs(inputs: Inputs) -> list[Run]:
         flags = {"bf16": "true" if precision == "bf16" else "false", "threads": threads}
         flags["gradient_accumulation_steps"] = accumulation
         name = f"{method}, {precision}, accumulation {accumulation}, threads {threads}"
-        return Run(", ".join([name, *more]), {**common, **methods[method], **flags, **more})
+        name += "".join(f", {flag} {value}" for flag, value in more.items())
+        return Run(name, {**common, **methods[method], **flags, **more})
 
     crossed = [
         run(method, precision, accumulation, threads)
@@ -134,6 +136,8 @@ class Taken:
 
     folder: Path
     seconds: float
+    processor_seconds: float
+    """Of all threads: what the run takes of a machine that others use too."""
     kept: bool
     """Whether an earlier call made it."""
     status: int
@@ -157,15 +161,15 @@ class Side:
         fingerprint = hashlib.sha256(f"{self.build.digest()} {command}".encode()).hexdigest()
         made = json.loads((folder / STAMP).read_text()) if (folder / STAMP).exists() else {}
         if made.get("fingerprint") == fingerprint and not resumed_from:
-            return Taken(folder, made["seconds"], True, 0, "")
+            return Taken(folder, made["seconds"], made["processor_seconds"], True, 0, "")
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        begin = time.monotonic()
+        begin = time.monotonic(), children_seconds()
         status, message = execute(command, self._environment(run))
-        seconds = time.monotonic() - begin
+        times = {"seconds": time.monotonic() - begin[0], "processor_seconds": children_seconds() - begin[1]}
         if status == 0:
-            (folder / STAMP).write_text(json.dumps({"fingerprint": fingerprint, "seconds": seconds}) + "\n")
-        return Taken(folder, seconds, False, status, message)
+            (folder / STAMP).write_text(json.dumps({"fingerprint": fingerprint, **times}) + "\n")
+        return Taken(folder, *times.values(), False, status, message)
 
     def _command(self, run: Run, folder: Path, resumed_from: Path | None) -> list[str]:
         begin = [sys.executable, str(PACKAGE_TRAINER)] if run.by_package else [str(self.build.program), "train"]
@@ -180,6 +184,12 @@ class Side:
         if run.by_package:
             environment |= {"PYTHONPATH": str(self.build.tree / "python"), "VCAS_LIBRARY": str(self.build.library)}
         return environment
+
+
+def children_seconds() -> float:
+    """Processor time of the programs that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def execute(command: list[str], environment: dict[str, str]) -> tuple[int, str]:
