@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "ops/encoder_layer_support.h"
 #include "ops/kernels/gemm.h"
 
@@ -138,16 +140,23 @@ std::vector<at::Tensor> everything_of(const testing::Gradients& result) {
   return all;
 }
 
-/// Bit for bit where brgemm runs; at::mm may sum in another order when it has other rows beside it.
+/// Bit for bit where brgemm runs. Elsewhere at::mm chooses its kernel by the number of rows and may sum in
+/// another order: products differ by about 1e-6 of themselves. Scores that differ so move the inclusion
+/// probabilities of SampleW, and its scales carry that on (seen: up to 4e-5 of a weight's gradient). The
+/// key's bias has a gradient of zero but for rounding: its difference is measured against the largest tensor.
 void expect_recomputed(const testing::Gradients& got, const testing::Gradients& saved, Precision precision) {
   const auto a = everything_of(got), b = everything_of(saved);
   const bool bits = kernels::brgemm_available(precision);
+  double largest = 0;
+  for (const auto& tensor : b) largest = std::max(largest, tensor.to(at::kDouble).norm().item<double>());
   for (size_t i = 0; i < a.size(); ++i) {
     if (bits) {
       EXPECT_TRUE(at::equal(a[i], b[i])) << "tensor " << i;
-    } else {
-      EXPECT_LT(relative_error(a[i], b[i]), 1e-6) << "tensor " << i;
+      continue;
     }
+    const at::Tensor want = b[i].to(at::kDouble);
+    const double distance = (a[i].to(at::kDouble) - want).norm().item<double>();
+    EXPECT_LT(distance, 1e-4 * want.norm().item<double>() + 1e-7 * largest) << "tensor " << i;
   }
 }
 

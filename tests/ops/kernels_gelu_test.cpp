@@ -63,7 +63,8 @@ TEST(GeluForward, PassesInfinityAndNaNOn) {
     gelu_forward(kind, {x.const_data_ptr<float>(), 4}, floats(y), nullptr, 1, 4, workspace);
     EXPECT_EQ(y[0].item<float>(), INFINITY);
     EXPECT_TRUE(std::isnan(y[1].item<float>()));
-    EXPECT_EQ(y[2].item<float>(), 100.0f);
+    // The reciprocal of AVX2 is one unit in the last place off at 1, that of AVX-512 is not.
+    EXPECT_FLOAT_EQ(y[2].item<float>(), 100.0f);
     EXPECT_NEAR(y[3].item<float>(), 0.0f, 1e-35f);
   }
 }
