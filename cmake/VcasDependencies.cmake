@@ -11,7 +11,6 @@ if(NOT VCAS_PYTHON_PACKAGE)
   find_package(tomlplusplus REQUIRED)
   find_package(OpenSSL REQUIRED COMPONENTS Crypto)
   find_package(ICU REQUIRED COMPONENTS uc data)
-  find_package(PNG 1.6 REQUIRED)
 
   # Header-only: PyTorch's include folder has an fmt of its own, which comes first where both are used, and no library
   # for it.

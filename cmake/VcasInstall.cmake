@@ -1,16 +1,37 @@
-# cmake --install: the program, libvcas.so, the public headers and a package that find_package(vcas) reads. The prefix
-# can be moved; only PyTorch stays where it was when vcas was built, as the library's run path says.
+# cmake --install: the program, libvcas.so, the stable public headers and a package that find_package(vcas) reads. The
+# prefix can be moved; only PyTorch stays where it was when vcas was built, as the library's run path says.
 include(CMakePackageConfigHelpers)
+
+# The stable public headers: what programs outside this repository may include, and all that is installed. Each includes
+# only others of the list, and compiles alone (tests/install). Other headers of include/vcas are shared by folders of src.
+set(VCAS_PUBLIC_HEADERS
+    control/costs.h control/gate.h control/options.h control/sampler.h
+    data/dataset.h data/order.h data/text_batch.h data/tokenized_texts.h
+    formats/error.h formats/json.h
+    models/bert.h models/hugging_face/model_directory.h models/hugging_face/tensor_table.h models/text_batch.h
+    models/text_classifier.h
+    nn/batch.h nn/classification_loss.h nn/flops.h nn/loss.h nn/model.h nn/parameter.h nn/pass.h nn/recording.h
+    nn/tensor_file.h nn/transformer_layer.h nn/transformer_stack.h
+    ops/compute_options.h ops/dropout.h ops/flops.h ops/linear.h ops/precision.h ops/transformer_layer.h
+    sampling/counts.h sampling/layout.h sampling/plan.h sampling/statistics.h sampling/stream.h
+    tasks/classification_metrics.h tasks/text_classification.h
+    text/tokenizer.h
+    training/loop/adamw.h training/loop/batch_source.h training/loop/evaluation.h training/loop/history.h
+    training/loop/method.h training/loop/optimizer.h training/loop/options.h training/loop/schedule.h
+    training/loop/task.h training/loop/trainer.h training/loop/zero_masks.h
+    training/methods/calibration.h training/methods/exact.h training/methods/methods.h
+    training/methods/probe_options.h training/methods/selective_backprop.h training/methods/upper_bound.h
+    training/methods/vcas.h
+    training/run/launch.h training/run/options.h training/run/result.h
+    version.h)
+list(TRANSFORM VCAS_PUBLIC_HEADERS PREPEND "${PROJECT_SOURCE_DIR}/include/vcas/")
 
 set(VCAS_CMAKE_DIR "${CMAKE_INSTALL_LIBDIR}/cmake/vcas")
 
-target_include_directories(vcas PUBLIC "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>"
-                                       "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
+target_sources(vcas PUBLIC FILE_SET HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}/include" FILES ${VCAS_PUBLIC_HEADERS})
 set_target_properties(vcas PROPERTIES VERSION "${PROJECT_VERSION}" SOVERSION "${PROJECT_VERSION_MAJOR}"
                                       INSTALL_RPATH "$ORIGIN;${VCAS_TORCH_LIB_DIR}")
-install(TARGETS vcas EXPORT vcasTargets LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
-install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/vcas" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
-        FILES_MATCHING PATTERN "*.h")
+install(TARGETS vcas EXPORT vcasTargets LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" FILE_SET HEADERS)
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 
 if(TARGET vcas_cli)

@@ -17,8 +17,8 @@ if(VCAS_CCACHE)
 endif()
 
 add_library(vcas_options INTERFACE)
-target_compile_options(vcas_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wno-unknown-pragmas
-                                              $<$<BOOL:${VCAS_WARNINGS_AS_ERRORS}>:-Werror>)
+set(VCAS_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wno-unknown-pragmas)
+target_compile_options(vcas_options INTERFACE ${VCAS_WARNINGS} $<$<BOOL:${VCAS_WARNINGS_AS_ERRORS}>:-Werror>)
 if(VCAS_CCACHE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(vcas_options INTERFACE -fpch-preprocess)
 endif()

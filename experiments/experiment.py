@@ -86,7 +86,7 @@ def wordnet_task(name, train=10_000, held_out=2_000):
 
 
 def runs_of(task, variant):
-    """The runs of a variant, a seed each: summary, correct, folder; trained where they are missing."""
+    """The runs of a variant, a seed each: summary, per_example, folder; trained where they are missing."""
     flags = COMMON | dict(variant.flags)
     folder = arguments().runs / task.name / slug(variant.name)
     call = [arguments().program, "compare", f"--methods={variant.method}", f"--seeds={arguments().seeds}",
@@ -110,8 +110,9 @@ def summaries(runs, *keys):
 
 
 def correct(runs):
-    """[seeds, examples] of 0 and 1."""
-    return numpy.array([[character == "1" for character in run["correct"]] for run in runs], dtype=float)
+    """[seeds, examples] of 0 and 1. Older runs have them as the text "correct"."""
+    return numpy.array([[float(value) for value in run.get("per_example", {}).get("accuracy") or run["correct"]]
+                        for run in runs])
 
 
 def spread(values, digits, scale=1):

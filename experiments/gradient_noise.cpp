@@ -1,32 +1,31 @@
 // gradient_noise: fine-tunes a classifier by exact gradients with Gaussian noise added, tensor by tensor,
 // whose variance is a share of SGD's own (the dispersion of two batches' gradients, measured anew every so
 // many steps). noise.py is its client. Out: one JSON line at the end, {"train_loss", "eval_loss",
-// "eval_accuracy", "correct"}.
+// "eval_accuracy", "per_example": {"accuracy"}}.
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/ops/empty_like.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "control/gradient_dispersion.h"
 #include "text_run.h"
-#include "training/controlled_parameters.h"
-#include "vcas/training/evaluation.h"
-#include "vcas/training/history.h"
-#include "vcas/training/method.h"
-#include "vcas/training/trainer.h"
+#include "vcas/nn/parameter.h"
+#include "vcas/training/loop/history.h"
+#include "vcas/training/loop/method.h"
+#include "vcas/training/loop/trainer.h"
 
 namespace {
 
 namespace control = vcas::control;
 namespace experiments = vcas::experiments;
+namespace nn = vcas::nn;
 namespace training = vcas::training;
 
 struct Options {
@@ -38,17 +37,17 @@ struct Options {
 /// Exact gradients plus noise on the parameters that sampling would touch.
 class NoisyMethod final : public training::Method {
  public:
-  NoisyMethod(const Options& options, const training::Task& task)
+  NoisyMethod(const Options& options, const nn::Model& model)
       : options_(options),
-        controlled_(training::controlled_parameters(task.parameters())),
+        controlled_(nn::controlled_parameters(model.trainable_parameters())),
         generator_(at::detail::createCPUGenerator(options.run.train.seed)) {}
 
   std::string_view name() const override { return "noise"; }
 
-  training::MicroBatchGradient backward(const training::MicroBatch& batch, double loss_scale) override {
-    auto result = batch.pass->backward({.loss_scale = loss_scale});
-    const auto gradients = training::select(result.gradients, controlled_);
-    measure(batch.number, gradients);
+  training::MicroBatchGradient backward(training::MicroBatch& batch, double loss_scale) override {
+    auto result = batch.pass.backward({.loss_scale = loss_scale});
+    const auto gradients = nn::select(result.gradients, controlled_);
+    measure(batch.info.number, gradients);
     for (size_t i = 0; i < controlled_.size(); ++i) {
       auto& gradient = result.gradients[controlled_[i]];
       if (variances_.empty()) break;
@@ -82,19 +81,18 @@ class NoisyMethod final : public training::Method {
 };
 
 void run(const Options& options) {
-  experiments::TextRun run(options.run);
-  NoisyMethod method(options, run.task());
-  training::Trainer trainer(options.run.train, run.task(), method);
+  const auto task = experiments::load(options.run);
+  NoisyMethod method(options, task->model());
+  training::Trainer trainer(options.run.train, *task, method);
   training::RunHistory history;
   while (trainer.steps_done() < trainer.total_steps()) history.add(trainer.step());
   trainer.finish_updates();
-  const auto predictions = run.predict();
-  const auto correct = training::mark_correct(predictions.labels, predictions.classes);
-  const auto hits = static_cast<double>(std::count(correct.begin(), correct.end(), '1'));
+  const auto evaluation = task->evaluate().value();
+  const auto& accuracy = *evaluation.find("accuracy");
   std::cout << nlohmann::json{{"train_loss", history.train_loss()},
-                              {"eval_loss", predictions.loss},
-                              {"eval_accuracy", hits / static_cast<double>(correct.size())},
-                              {"correct", correct}}
+                              {"eval_loss", evaluation.find("loss")->value},
+                              {"eval_accuracy", accuracy.value},
+                              {"per_example", {{"accuracy", accuracy.per_example}}}}
             << std::endl;
 }
 
@@ -104,7 +102,7 @@ int main(int count, char** values) {
   CLI::App app("Exact training with noise of a share of SGD's variance", "gradient_noise");
   Options options;
   experiments::add_flags(app, options.run);
-  app.add_option("--validation_file", options.run.validation_file, "held-out texts")->required();
+  app.add_option("--validation_file", options.run.data.validation_file, "held-out texts")->required();
   app.add_option("--share", options.share, "variance of the noise, of V_s, tensor by tensor");
   app.add_option("--interval", options.interval, "steps from one measurement of V_s to the next");
   return experiments::run_experiment(app, count, values, [&] { run(options); });

@@ -51,7 +51,7 @@ def noisy_runs(task, share):
                     f"--threads={arguments().threads}", f"--learning_rate={COMMON['learning_rate']}"]
             file.write_text(subprocess.run(call, check=True, text=True, stdout=subprocess.PIPE).stdout)
         result = json.loads(file.read_text())
-        runs.append({"summary": result, "correct": result["correct"]})
+        runs.append(result | {"summary": result})
     return runs
 
 

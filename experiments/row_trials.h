@@ -2,13 +2,11 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <cstddef>
 #include <vector>
 
 #include "control/gradient_dispersion.h"
 #include "control/window.h"
-#include "vcas/control/controller.h"
-#include "vcas/models/text_classifier.h"
+#include "vcas/sampling/layout.h"
 
 namespace vcas::experiments {
 
@@ -21,9 +19,9 @@ struct RowTrialOptions {
 /// by weight, or at least cost the same variance in all, or the same mean of V_w / V_s over weights.
 class RowTrials {
  public:
-  /// @param controlled indices of the parameters that gradients are given of.
-  RowTrials(const RowTrialOptions& options, const control::SamplingLayout& layout,
-            const std::vector<models::NamedParameter>& parameters, const std::vector<size_t>& controlled);
+  /// @param parameters below the topmost SampleA: those that gradients are given of.
+  RowTrials(const RowTrialOptions& options, const sampling::SamplingLayout& layout,
+            const std::vector<at::Tensor>& parameters);
 
   void add(control::WindowBatch batch, const std::vector<at::Tensor>& gradients);
   /// Prints a JSON line for every window, tau and way.
@@ -31,7 +29,7 @@ class RowTrials {
 
  private:
   RowTrialOptions options_;
-  control::SamplingLayout layout_;
+  sampling::SamplingLayout layout_;
   std::vector<double> sizes_;  ///< numbers in each parameter
   control::GradientDispersion gradients_;
   std::vector<control::WindowBatch> batches_;

@@ -24,16 +24,18 @@
 #include "control/window.h"
 #include "row_trials.h"
 #include "text_run.h"
-#include "training/controlled_parameters.h"
+#include "vcas/control/sampler.h"
+#include "vcas/nn/parameter.h"
 #include "vcas/sampling/distance.h"
 #include "vcas/sampling/variance.h"
-#include "vcas/training/methods.h"
-#include "vcas/training/trainer.h"
+#include "vcas/training/loop/trainer.h"
+#include "vcas/training/methods/methods.h"
 
 namespace {
 
 namespace control = vcas::control;
 namespace experiments = vcas::experiments;
+namespace nn = vcas::nn;
 namespace sampling = vcas::sampling;
 namespace training = vcas::training;
 
@@ -55,10 +57,10 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-std::vector<at::Tensor> norms_of(const std::vector<sampling::SamplingStats>& blocks) {
+std::vector<at::Tensor> norms_of(const sampling::PassStatistics& pass) {
   std::vector<at::Tensor> norms;
-  norms.reserve(blocks.size());
-  for (const auto& block : blocks) norms.push_back(block.sample_norms);
+  norms.reserve(pass.blocks.size());
+  for (const auto& block : pass.blocks) norms.push_back(block.sample_norms);
   return norms;
 }
 
@@ -77,46 +79,43 @@ std::vector<double> tilted_ratios(const std::vector<at::Tensor>& norms, double s
 /// VCAS, and trials at the micro-batches that are asked for.
 class TrialMethod final : public training::Method {
  public:
-  TrialMethod(const Options& options, const training::Task& task)
+  TrialMethod(const Options& options, const nn::Model& model)
       : options_(options),
-        method_(training::make_method({}, task, options.run.train.seed)),
-        layout_(training::sampling_layout(task.parameters(), task.sampled_linears())),
-        controlled_(training::controlled_parameters(task.parameters())),
-        rows_(options.rows, layout_, task.parameters(), controlled_) {}
+        method_(training::make_method({}, model, options.run.train.seed)),
+        layout_(model.layout()),
+        controlled_(nn::controlled_parameters(model.trainable_parameters())),
+        rows_(options.rows, layout_, nn::select(model.trainable_values(), controlled_)) {}
 
   std::string_view name() const override { return "trials"; }
-  training::MicroBatchGradient backward(const training::MicroBatch& batch, double loss_scale) override {
-    if (batch.number >= options_.first - 2 && !is_over() && batch.full_size) observe(batch);
+  training::MicroBatchGradient backward(training::MicroBatch& batch, double loss_scale) override {
+    if (batch.info.number >= options_.first - 2 && !is_over() && batch.info.full_size) observe(batch);
     return method_->backward(batch, loss_scale);
   }
   bool is_over() const { return seen_ == options_.batches; }
   void report() const { rows_.report(); }
 
  private:
-  void observe(const training::MicroBatch& batch) {
-    const auto exact = batch.pass->backward({.want_stats = true, .last_pass = false});
-    const auto gradients = training::select(exact.gradients, controlled_);
-    const auto norms = norms_of(exact.blocks);
+  void observe(training::MicroBatch& batch) {
+    const auto exact = batch.pass.backward({.want_statistics = true, .last_pass = false});
+    const auto gradients = nn::select(exact.gradients, controlled_);
+    const auto norms = norms_of(exact.statistics);
     if (history_.size() == 2) {
       try_samples(batch, norms, gradients);
-      control::BatchObservation observation;
-      observation.offsets = batch.offsets;
-      observation.exact = exact.blocks;
-      observation.exact_gradients = gradients;
-      rows_.add(control::window_batch(observation), gradients);
+      rows_.add(control::window_batch({exact.statistics, gradients, {}}, layout_, control::Policy::solve),
+                gradients);
       ++seen_;
       history_.erase(history_.begin());
     }
     history_.push_back(norms);
   }
 
-  void try_samples(const training::MicroBatch& batch, const std::vector<at::Tensor>& norms,
+  void try_samples(training::MicroBatch& batch, const std::vector<at::Tensor>& norms,
                    const std::vector<at::Tensor>& gradients) {
     double square = 0;
     for (const auto& gradient : gradients) square += sampling::squared_norm(gradient);
     for (const double s : options_.s) {
       std::vector<std::pair<std::string, std::vector<double>>> ways = {
-          {"plain", control::mean_keep_ratios(history_, {}, s)},
+          {"plain", control::mean_keep_ratios(layout_, history_, {}, s)},
           {"own batch", sampling::keep_ratios(norms, s)}};
       for (const double tilt : options_.tilts) {
         auto ratios = tilted_ratios(history_[0], s, tilt);
@@ -132,32 +131,32 @@ class TrialMethod final : public training::Method {
     }
   }
 
-  void try_pass(const training::MicroBatch& batch, const std::string& way, double s,
+  void try_pass(training::MicroBatch& batch, const std::string& way, double s,
                 const std::vector<double>& ratios, int64_t draw, const std::vector<at::Tensor>& gradients,
                 double square) const {
     sampling::SamplingPlan plan;
     plan.sampled = true;
     plan.draw_number = kFirstDraw + draw;
     plan.sample_keep_ratio = ratios;
-    for (const auto& block : layout_.blocks) plan.row_keep_ratio.emplace_back(block.size(), 1);
+    for (const auto& block : layout_.blocks) plan.row_keep_ratio.emplace_back(block.weights.size(), 1);
     const auto start = std::chrono::steady_clock::now();
-    const auto pass = batch.pass->backward({.plan = plan, .last_pass = false});
+    const auto pass = batch.pass.backward({.plan = plan, .last_pass = false});
     const double seconds = seconds_since(start);
-    const double error = sampling::squared_distance(training::select(pass.gradients, controlled_), gradients);
-    std::cout << nlohmann::json{{"batch", batch.number},
+    const double error = sampling::squared_distance(nn::select(pass.gradients, controlled_), gradients);
+    std::cout << nlohmann::json{{"batch", batch.info.number},
                                 {"way", way},
                                 {"s", s},
                                 {"squared_error", error},
                                 {"gradient_square", square},
                                 {"flops", pass.flops},
-                                {"exact_flops", batch.pass->exact_backward_flops()},
+                                {"exact_flops", batch.pass.exact_flops().backward},
                                 {"seconds", seconds}}
               << std::endl;
   }
 
   const Options& options_;
   std::unique_ptr<training::Method> method_;
-  control::SamplingLayout layout_;
+  sampling::SamplingLayout layout_;
   std::vector<size_t> controlled_;
   experiments::RowTrials rows_;
   std::vector<std::vector<at::Tensor>> history_;  ///< norms of the two micro-batches before, by block
@@ -165,9 +164,9 @@ class TrialMethod final : public training::Method {
 };
 
 void run(const Options& options) {
-  experiments::TextRun run(options.run);
-  TrialMethod method(options, run.task());
-  training::Trainer trainer(options.run.train, run.task(), method);
+  const auto task = experiments::load(options.run);
+  TrialMethod method(options, task->model());
+  training::Trainer trainer(options.run.train, *task, method);
   while (!method.is_over() && trainer.steps_done() < trainer.total_steps()) trainer.step();
   method.report();
 }

@@ -4,54 +4,28 @@
 
 #include <exception>
 #include <iostream>
-#include <optional>
-
-#include "vcas/data/tokenized_texts.h"
 
 namespace vcas::experiments {
-namespace {
-
-constexpr int64_t kMaxSeqLength = 128, kEvalBatchSize = 64;
-
-}  // namespace
 
 TextRunOptions::TextRunOptions() {
   train.num_train_epochs = 1;
   train.per_device_train_batch_size = 32;
+  train.per_device_eval_batch_size = 64;
   train.warmup_ratio = 0.1;
 }
 
 void add_flags(CLI::App& app, TextRunOptions& options) {
   app.option_defaults()->always_capture_default();
-  app.add_option("--model_name_or_path", options.model_name_or_path, "Hugging Face folder")->required();
-  app.add_option("--train_file", options.train_file, "texts")->required();
+  app.add_option("--model_name_or_path", options.data.model_name_or_path, "Hugging Face folder")->required();
+  app.add_option("--train_file", options.data.train_file, "texts")->required();
   app.add_option("--threads", options.threads, "of PyTorch and OpenMP");
   app.add_option("--learning_rate", options.train.learning_rate, "AdamW's highest");
   app.add_option("--seed", options.train.seed, "of all that is random");
 }
 
-TextRun::TextRun(const TextRunOptions& options)
-    : options_(options),
-      directory_(training::read_text_model_directory(options.model_name_or_path)),
-      train_(data::read_training_file(options.train_file, {})) {
+std::unique_ptr<tasks::TextClassification> load(const TextRunOptions& options) {
   at::set_num_threads(options.threads);
-  model_ = training::load_text_classifier(directory_, train_.label_names, options.train.seed,
-                                          /*require_head=*/false);
-  training::TextBatching batching;
-  batching.seed = options.train.seed;
-  batching.train_batch_size = options.train.per_device_train_batch_size;
-  task_ = std::make_unique<training::TextClassificationTask>(
-      *model_, tokenized(train_), std::nullopt, batching, [](const std::filesystem::path&) {},
-      options.train.compute());
-}
-
-training::Predictions TextRun::predict() {
-  const auto held_out = data::read_evaluation_file(options_.validation_file, {}, train_.label_names);
-  return training::predict(*model_, tokenized(held_out), kEvalBatchSize);
-}
-
-data::TokenizedTexts TextRun::tokenized(const data::TextDataset& texts) const {
-  return {texts, directory_.tokenizer, kMaxSeqLength, options_.threads};
+  return tasks::load_text_classification(options.data, options.train);
 }
 
 int run_experiment(CLI::App& app, int count, char** values, const std::function<void()>& run) {

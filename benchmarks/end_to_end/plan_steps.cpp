@@ -3,10 +3,10 @@
 //   Out: a JSON line a step: {"method", "seconds", "forward", "backward", "flops": {"exact", "performed"}},
 //   where seconds is the whole step and forward and backward are parts of it. Pairs of steps (exact first in
 //   one, second in the next) see the same batch.
-#include <ATen/Context.h>
+#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
 #include <ATen/ops/randint.h>
-#include <ATen/ops/zeros.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros_like.h>
 
 #include <CLI/CLI.hpp>
@@ -14,23 +14,20 @@
 #include <chrono>
 #include <cstdint>
 #include <exception>
-#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
-#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "vcas/models/bert.h"
-#include "vcas/ops/encoder_layer.h"
-#include "vcas/training/options.h"
-#include "vcas/training/trainer.h"
+#include "vcas/training/loop/trainer.h"
 
 namespace {
 
 namespace models = vcas::models;
+namespace nn = vcas::nn;
 namespace sampling = vcas::sampling;
 namespace training = vcas::training;
 
@@ -38,7 +35,6 @@ constexpr int64_t kClasses = 26;
 
 struct Options {
   models::BertConfig config;
-  int64_t batch = 32;
   std::vector<int64_t> lengths = {128};
   std::vector<double> sample_keep_ratio = {0.5};
   std::vector<double> row_keep_ratio = {0.5};
@@ -55,7 +51,8 @@ void add_flags(CLI::App& app, Options& options) {
   app.add_option("--hidden_size", options.config.hidden_size, "H");
   app.add_option("--intermediate_size", options.config.intermediate_size, "I");
   app.add_option("--num_attention_heads", options.config.num_attention_heads, "heads of a block");
-  app.add_option("--per_device_train_batch_size", options.batch, "samples a step");
+  app.add_option("--per_device_train_batch_size", options.train.per_device_train_batch_size,
+                 "samples a step");
   app.add_option("--lengths", options.lengths, "rows of each sample, used in a circle")->delimiter(',');
   app.add_option("--sample_keep_ratio", options.sample_keep_ratio,
                  "rho by block, block nearest the input first, stretched over the blocks")
@@ -86,13 +83,14 @@ std::vector<double> stretched(const std::vector<double>& values, int64_t count) 
   return result;
 }
 
-sampling::SamplingPlan plan_of(const Options& options) {
-  const int64_t blocks = options.config.num_hidden_layers;
+sampling::SamplingPlan plan_of(const Options& options, const sampling::SamplingLayout& layout) {
+  const auto blocks = static_cast<int64_t>(layout.blocks.size());
+  const auto row_keep_ratio = stretched(options.row_keep_ratio, blocks);
   sampling::SamplingPlan plan;
   plan.sampled = true;
   plan.sample_keep_ratio = stretched(options.sample_keep_ratio, blocks);
-  for (const double ratio : stretched(options.row_keep_ratio, blocks))
-    plan.row_keep_ratio.emplace_back(vcas::ops::kEncoderLinears, ratio);
+  for (size_t i = 0; i < layout.blocks.size(); ++i)
+    plan.row_keep_ratio.emplace_back(layout.blocks[i].weights.size(), row_keep_ratio[i]);
   return plan;
 }
 
@@ -100,92 +98,62 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// Random token ids in samples of the given lengths; micro-batches 2i and 2i+1 are the same batch.
-class RandomTexts final : public training::Task {
+/// Random token ids in samples of the given lengths. An epoch is one batch, and epochs 2i and 2i+1 have the
+/// same one.
+class RandomTexts final : public training::TaskOf<models::TextBatch> {
  public:
   explicit RandomTexts(const Options& options)
       : options_(options),
-        model_(models::make_bert_classifier(config_of(options),
+        model_(models::make_bert_classifier(options.config,
                                             models::initial_bert_backbone(options.config, /*seed=*/1),
-                                            /*seed=*/1, /*require_head=*/false, nullptr)) {}
+                                            /*seed=*/1, /*require_head=*/false)
+                   .model) {}
 
-  std::vector<models::NamedParameter> parameters() const override { return model_->trainable_parameters(); }
-  std::vector<std::vector<models::SampledLinear>> sampled_linears() const override {
-    return model_->sampled_linears();
-  }
-  training::NamedTensors named_tensors() const override { return model_->named_tensors(); }
-  int64_t micro_batches_per_epoch() const override { return int64_t{1} << 40; }
-  std::vector<models::RowsRead> rows_read(const training::MicroBatchPosition& position) override {
-    return model_->rows_read(batch(position));
-  }
-
-  training::MicroBatch forward(const training::MicroBatchPosition& position, uint64_t seed) override {
-    const auto start = std::chrono::steady_clock::now();
-    models::PassOptions options;
-    options.seed = seed;
-    options.micro_batch = position.number;
-    options.compute = options_.train.compute();
-    training::MicroBatch result;
-    const auto& texts = batch(position);
-    result.pass = model_->forward_pass(texts, options);
-    const auto* offsets = texts.offsets.const_data_ptr<int64_t>();
-    result.offsets.assign(offsets, offsets + texts.offsets.numel());
-    result.number = position.number;
-    forward_seconds = seconds_since(start);
-    return result;
-  }
-
-  std::string describe(const training::MicroBatchPosition& position) override {
-    return "random batch " + std::to_string(position.number / 2);
-  }
-  std::optional<training::Evaluation> evaluate() override { return std::nullopt; }
-  void save_model(const std::filesystem::path&) const override {}
-
+  models::TextClassifier& model() override { return *model_; }
+  std::vector<int64_t> lengths() const override { return lengths_of(0); }
   double forward_seconds = 0;  ///< of the last forward pass
 
- private:
-  static models::BertConfig config_of(const Options& options) {
-    auto config = options.config;
-    config.num_labels = kClasses;
-    return config;
-  }
-
-  const models::TextBatch& batch(const training::MicroBatchPosition& position) {
-    const int64_t number = position.number / 2;
-    if (number != number_) {
-      batch_ = make_batch(number);
-      number_ = number;
-    }
-    return batch_;
-  }
-
-  models::TextBatch make_batch(int64_t number) const {
+ protected:
+  models::TextBatch make_batch(const training::BatchRequest& request) const override {
+    const int64_t number = request.visits.front().visit / 2;
+    auto generator = at::detail::createCPUGenerator(static_cast<uint64_t>(number));
+    std::vector<int64_t> offsets{0};
+    for (const int64_t length : lengths_of(number)) offsets.push_back(offsets.back() + length);
     models::TextBatch batch;
-    batch.offsets = at::zeros({options_.batch + 1}, at::kLong);
-    auto* offsets = batch.offsets.mutable_data_ptr<int64_t>();
-    for (int64_t i = 0; i < options_.batch; ++i) {
-      const auto place = static_cast<size_t>(number * options_.batch + i) % options_.lengths.size();
-      offsets[i + 1] = offsets[i] + options_.lengths[place];
-    }
-    batch.token_ids = at::randint(options_.config.vocab_size, {offsets[options_.batch]}, at::kLong);
+    batch.offsets = at::tensor(offsets);
+    batch.token_ids = at::randint(options_.config.vocab_size, {offsets.back()}, generator, at::kLong);
     batch.token_type_ids = at::zeros_like(batch.token_ids);
-    batch.labels = at::randint(kClasses, {options_.batch}, at::kLong);
+    batch.labels = at::randint(kClasses, {batch.size()}, generator, at::kLong);
     return batch;
+  }
+
+  nn::Pass forward_batch(const models::TextBatch& batch, const nn::PassOptions& options) override {
+    const auto start = std::chrono::steady_clock::now();
+    auto pass = model_->forward(batch, options);
+    forward_seconds = seconds_since(start);
+    return pass;
+  }
+
+ private:
+  std::vector<int64_t> lengths_of(int64_t number) const {
+    const int64_t count = options_.train.per_device_train_batch_size;
+    std::vector<int64_t> lengths;
+    for (int64_t i = number * count; i < (number + 1) * count; ++i)
+      lengths.push_back(options_.lengths[static_cast<size_t>(i) % options_.lengths.size()]);
+    return lengths;
   }
 
   const Options& options_;
   std::unique_ptr<models::TextClassifier> model_;
-  int64_t number_ = -1;
-  models::TextBatch batch_;
 };
 
 /// Backward passes under whichever plan is set.
 class PlanMethod final : public training::Method {
  public:
   std::string_view name() const override { return "plan"; }
-  training::MicroBatchGradient backward(const training::MicroBatch& batch, double loss_scale) override {
+  training::MicroBatchGradient backward(training::MicroBatch& batch, double loss_scale) override {
     const auto start = std::chrono::steady_clock::now();
-    auto result = batch.pass->backward({.plan = plan, .loss_scale = loss_scale});
+    auto result = batch.pass.backward({.plan = plan, .loss_scale = loss_scale});
     backward_seconds = seconds_since(start);
     return {std::move(result.gradients), result.flops, 0};
   }
@@ -196,11 +164,10 @@ class PlanMethod final : public training::Method {
 
 void run(const Options& options) {
   at::set_num_threads(options.threads);
-  at::manual_seed(1);
   RandomTexts task(options);
   PlanMethod method;
   training::Trainer trainer(options.train, task, method);
-  const auto sampled = plan_of(options);
+  const auto sampled = plan_of(options, task.model().layout());
 
   const auto step = [&](bool exact) {
     method.plan = exact ? sampling::SamplingPlan() : sampled;
@@ -225,6 +192,8 @@ void run(const Options& options) {
 int main(int count, char** values) {
   CLI::App app("Training steps of a random BERT, exactly and under one plan, for benchmarks");
   Options options;
+  options.config.num_labels = kClasses;
+  options.train.per_device_train_batch_size = 32;
   options.train.max_steps = int64_t{1} << 40;
   options.train.lr_scheduler_type = training::SchedulerType::constant;
   add_flags(app, options);

@@ -12,7 +12,7 @@
 
 #include "against_torch.h"
 #include "vcas/ops/embeddings.h"
-#include "vcas/training/adamw.h"
+#include "vcas/training/loop/adamw.h"
 
 namespace {
 

@@ -7,7 +7,7 @@ readonly VENV="$VCAS_ROOT/.venv"
 
 readonly BUILD_PACKAGES=(
   cmake ninja-build pkg-config ccache
-  libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libicu-dev libssl-dev libhwy-dev libpng-dev
+  libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libicu-dev libssl-dev libhwy-dev
   libgtest-dev librapidcheck-dev wordnet-base
 )
 readonly TEST_PACKAGES=(git clang-format-14 clang-tidy-14 shellcheck)

@@ -1,14 +1,18 @@
+#include <ATen/ops/empty.h>
 #include <torch/library.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 #include "ops/linear/linear_backward.h"
-#include "vcas/ops/encoder_layer.h"
+#include "vcas/ops/dropout.h"
 #include "vcas/ops/precision.h"
+#include "vcas/ops/transformer_layer.h"
 #include "vcas/sampling/distance.h"
 #include "vcas/sampling/draw.h"
 #include "vcas/sampling/norms.h"
@@ -34,29 +38,43 @@ std::tuple<at::Tensor, at::Tensor> draw_samples(const at::Tensor& norms, const a
   return {std::move(draw.indices), std::move(draw.scales)};
 }
 
-/// Rows of a plan's linear that enter its weight gradient; `rows` under an exact plan.
-int64_t row_count(const at::Tensor& plan, int64_t linear, int64_t rows) {
-  return ops::weight_row_count(sampling::read_plan(plan), linear, rows);
+/// Rows of a plan's weight that enter its gradient; `rows` under an exact plan.
+int64_t row_count(const at::Tensor& plan, int64_t weight, int64_t rows) {
+  return ops::weight_row_count(sampling::read_plan(plan), weight, rows);
 }
 
-/// Floating point operations of a block: its forward pass, and its backward pass without sampling.
-/// @param x [R, H]. @param trainable of each of the six weights.
-std::vector<double> encoder_layer_flops(const at::Tensor& x, const at::Tensor& offsets,
-                                        const c10::List<bool>& trainable, int64_t intermediate,
-                                        bool first_row_only, bool pre_norm, bool recompute) {
-  ops::EncoderLayerOptions options;
-  options.first_row_only = first_row_only;
-  options.pre_norm = pre_norm;
-  options.recompute = recompute;
-  const auto work = ops::encoder_layer_work(offsets, first_row_only);
-  std::vector<double> weight_rows;
-  for (int64_t i = 0; i < ops::kEncoderLinears; ++i) {
-    const double rows = ops::runs_on_all_rows(first_row_only, i) ? work.rows : work.query_rows;
-    weight_rows.push_back(trainable.get(static_cast<size_t>(i)) ? rows : 0.0);
-  }
-  return {ops::encoder_layer_forward_flops(work, x.size(1), intermediate),
-          ops::encoder_layer_backward_flops(work, weight_rows, x.size(1), intermediate,
-                                            ops::encoder_layer_backward_kind(x, options))};
+/// What transformer_layer takes as rng.
+at::Tensor rng_tensor(int64_t seed, int64_t micro_batch, int64_t layer) {
+  return ops::make_rng_tensor({.seed = static_cast<uint64_t>(seed),
+                               .micro_batch = static_cast<uint32_t>(micro_batch),
+                               .layer = static_cast<uint32_t>(layer)});
+}
+
+/// Places of a block's sampled weights among its parameters.
+std::vector<int64_t> transformer_layer_weights() {
+  return {ops::kWeightParameter.begin(), ops::kWeightParameter.end()};
+}
+
+/// Rows of each sample by weight of a block: [weights, N+1] offsets. @param offsets [N+1].
+at::Tensor transformer_layer_rows(const at::Tensor& offsets, const std::optional<at::Tensor>& query_rows) {
+  const auto rows = ops::transformer_layer_rows(offsets, query_rows.value_or(at::Tensor()));
+  at::Tensor result = at::empty({ops::kTransformerWeights, rows.samples + 1}, at::kLong);
+  auto* values = result.mutable_data_ptr<int64_t>();
+  for (const auto& of_weight : rows.weight_offsets)
+    values = std::copy(of_weight.begin(), of_weight.end(), values);
+  return result;
+}
+
+/// Floating point operations of a block with these parameters: its forward pass, and its backward pass
+/// without sampling.
+std::tuple<double, double> transformer_layer_flops(const at::Tensor& offsets,
+                                                   const std::optional<at::Tensor>& query_rows,
+                                                   const std::vector<at::Tensor>& parameters,
+                                                   const std::string& options) {
+  const auto flops = ops::transformer_layer_flops(offsets, query_rows.value_or(at::Tensor()),
+                                                  ops::TransformerLayerShape::of(parameters),
+                                                  ops::TransformerLayerOptions::from_text(options));
+  return {flops.forward, flops.backward};
 }
 
 std::string library_version() { return vcas::version(); }
@@ -69,11 +87,14 @@ TORCH_LIBRARY_FRAGMENT(vcas, library) {
   library.def("squared_distance(Tensor[] a, Tensor[] b) -> float", squared_distance);
   library.def("row_norms(Tensor rows) -> Tensor", sampling::row_norms);
   library.def("draw_samples(Tensor norms, Tensor plan) -> (Tensor, Tensor)", draw_samples);
-  library.def("row_count(Tensor plan, int linear, int rows) -> int", row_count);
+  library.def("row_count(Tensor plan, int weight, int rows) -> int", row_count);
+  library.def("rng_tensor(int seed, int micro_batch, int layer) -> Tensor", rng_tensor);
+  library.def("transformer_layer_weights() -> int[]", transformer_layer_weights);
+  library.def("transformer_layer_rows(Tensor offsets, Tensor? query_rows) -> Tensor", transformer_layer_rows);
   library.def(
-      "encoder_layer_flops(Tensor x, Tensor offsets, bool[] trainable, int intermediate, bool "
-      "first_row_only, bool pre_norm, bool recompute) -> float[]",
-      encoder_layer_flops);
+      "transformer_layer_flops(Tensor offsets, Tensor? query_rows, Tensor[] parameters, str options) -> "
+      "(float, float)",
+      transformer_layer_flops);
   library.def("is_fast(bool bf16) -> bool", is_fast);
   library.def("version() -> str", library_version);
 }

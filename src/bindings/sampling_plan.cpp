@@ -3,10 +3,9 @@
 #include <c10/util/Exception.h>
 #include <torch/library.h>
 
-#include <tuple>
 #include <utility>
 
-#include "vcas/nn/recording.h"
+#include "vcas/sampling/counts.h"
 
 namespace vcas::bindings {
 
@@ -26,30 +25,34 @@ SamplingPlan::SamplingPlan(std::vector<double> sample_keep_ratio,
 }
 
 void SamplingPlan::write(at::Tensor tensor, int64_t block, int64_t samples,
-                         const std::vector<int64_t>& linear_rows, const std::vector<int64_t>& stream) const {
-  TORCH_CHECK(stream.size() == 4, "plan: expected seed, micro-batch, layer and rank, got ", stream.size(),
+                         const std::vector<int64_t>& weight_rows, const std::vector<int64_t>& stream) const {
+  TORCH_CHECK(stream.size() == 3, "plan: expected seed, micro-batch and layer, got ", stream.size(),
               " numbers");
-  const auto blocks = static_cast<int64_t>(plan_.sample_keep_ratio.size());
-  TORCH_CHECK(!plan_.sampled || (0 <= block && block < blocks &&
-                                 plan_.row_keep_ratio.size() == plan_.sample_keep_ratio.size()),
-              "plan: expected a block below ", blocks, ", got ", block);
-  nn::BlockRecord record;
-  record.samples = samples;
-  record.linear_rows = linear_rows;
-  record.stream.seed = static_cast<uint64_t>(stream[0]);
-  record.stream.micro_batch = static_cast<uint32_t>(stream[1]);
-  record.stream.layer = static_cast<uint32_t>(stream[2]);
-  record.stream.rank = static_cast<uint32_t>(stream[3]);
-  sampling::write_plan(nn::block_plan(plan_, static_cast<size_t>(block), record), tensor);
+  TORCH_CHECK(block >= 0, "plan: expected a block of at least 0, got ", block);
+  const sampling::StreamKey key{.seed = static_cast<uint64_t>(stream[0]),
+                                .micro_batch = static_cast<uint32_t>(stream[1]),
+                                .layer = static_cast<uint32_t>(stream[2])};
+  const sampling::BlockRows rows{samples, weight_rows};
+  sampling::write_plan(sampling::block_plan(plan_, static_cast<size_t>(block), rows, key), tensor);
 }
 
-TORCH_LIBRARY_FRAGMENT(vcas, library) {
+namespace {
+
+at::Tensor plan_tensor(int64_t weights) { return sampling::make_plan_tensor(weights); }
+
+bool is_sampled(const at::Tensor& plan) { return sampling::read_plan(plan).sampled; }
+
+}  // namespace
+
+void register_sampling_plan(torch::Library& library) {
   library.class_<SamplingPlan>("SamplingPlan")
       .def(torch::init<std::vector<double>, std::vector<std::vector<double>>, const std::string&, int64_t>())
       .def("sampled", &SamplingPlan::sampled)
       .def("sample_keep_ratio", &SamplingPlan::sample_keep_ratio)
       .def("row_keep_ratio", &SamplingPlan::row_keep_ratio)
       .def("write", &SamplingPlan::write);
+  library.def("plan_tensor(int weights) -> Tensor", plan_tensor);
+  library.def("is_sampled(Tensor plan) -> bool", is_sampled);
 }
 
 }  // namespace vcas::bindings

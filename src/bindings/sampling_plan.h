@@ -1,9 +1,11 @@
 #pragma once
 
 #include <torch/custom_class.h>
+#include <torch/library.h>
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "vcas/sampling/plan.h"
@@ -23,10 +25,10 @@ class SamplingPlan : public torch::CustomClassHolder {
   std::vector<std::vector<double>> row_keep_ratio() const { return plan_.row_keep_ratio; }
 
   /// Writes one block's part where its operator reads it.
-  /// @param tensor      int64 CPU tensor of 8 values and one more for each linear of the block.
-  /// @param linear_rows rows that each linear of the block runs on.
-  /// @param stream      seed, micro-batch, layer, rank.
-  void write(at::Tensor tensor, int64_t block, int64_t samples, const std::vector<int64_t>& linear_rows,
+  /// @param tensor      made by vcas::plan_tensor for the weights of the block.
+  /// @param weight_rows rows that each weight of the block runs on.
+  /// @param stream      seed, micro-batch, layer.
+  void write(at::Tensor tensor, int64_t block, int64_t samples, const std::vector<int64_t>& weight_rows,
              const std::vector<int64_t>& stream) const;
 
  private:
@@ -35,5 +37,9 @@ class SamplingPlan : public torch::CustomClassHolder {
 
 /// @throws c10::Error "draw: expected fixed or bernoulli, got ...".
 sampling::DrawMethod draw_method_from(const std::string& name);
+
+/// Registers the class and its functions. To be called before a class that gives or takes plans is
+/// registered: of two files of a library either may be initialised first.
+void register_sampling_plan(torch::Library& library);
 
 }  // namespace vcas::bindings

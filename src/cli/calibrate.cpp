@@ -5,11 +5,11 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
-#include "cli/flags.h"
-#include "cli/text_flags.h"
+#include "cli/common_flags.h"
 #include "vcas/formats/atomic_directory.h"
 #include "vcas/formats/error.h"
-#include "vcas/training/text_classification.h"
+#include "vcas/models/hugging_face/model_directory.h"
+#include "vcas/training/methods/calibration.h"
 
 namespace vcas::cli {
 namespace {
@@ -41,15 +41,17 @@ int run(CalibrateCommand& command, const CLI::App& parsed) {
   if (command.model_name_or_path.empty())
     throw InputError("--model_name_or_path: expected a folder, got nothing");
   if (command.output.empty()) throw InputError("--output: expected a file, got nothing");
-  require_existing_folder("--output", command.output);
+  tasks::require_existing_folder("--output", command.output);
   control::CostTable table;
   if (std::filesystem::exists(command.output)) table = training::read_cost_table(command.output);
   set_threads(command.common.threads);
   const auto precision = command.bf16 ? ops::Precision::bfloat16 : ops::Precision::float32;
-  const auto cost = training::calibrate(command.model_name_or_path, precision, command.seconds);
+  const auto config = models::hugging_face::read_model_directory(command.model_name_or_path).bert_config();
+  const auto cost = training::measure_transformer_cost(
+      config.hidden_size, config.intermediate_size, config.num_attention_heads, precision, command.seconds);
   table.set(cost);
   formats::write_file_atomically(command.output, table.to_json().dump(2) + "\n");
-  fmt::print("{}\n", control::to_json(cost).dump(2));
+  fmt::print("{}\n", control::to_json(control::BlockCosts{cost}).front().dump(2));
   return kExitDone;
 }
 

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "cli/commands.h"
-#include "cli/flags.h"
 #include "cli/run_grid.h"
 #include "cli/train_flags.h"
 #include "vcas/formats/error.h"
@@ -19,7 +18,8 @@ using formats::InputError;
 
 struct CompareCommand {
   CommonOptions common;
-  training::TextTrainingOptions options;
+  std::unique_ptr<tasks::TaskProgram> task;
+  training::RunOptions options;
   std::string methods = "exact,vcas";
   int64_t seeds = 3;
   FlagTable flags;
@@ -27,7 +27,7 @@ struct CompareCommand {
 
 void add_flags(CompareCommand& command) {
   auto& flags = command.flags;
-  add_training_flags(flags, command.common, command.options, [&] {
+  add_training_flags(flags, command.common, *command.task, command.options, [&] {
     flags.begin_group("Comparison");
     flags.add("methods", command.methods, "separated by commas: exact, vcas, sb, ub", "LIST");
     flags.add("seeds", command.seeds, between(1, 1000), "runs of each method, from --seed on");
@@ -37,9 +37,10 @@ void add_flags(CompareCommand& command) {
 
 std::vector<Variant> variants_of(const std::string& methods) {
   std::vector<Variant> variants;
-  for (const auto& name : split_list(methods)) {
-    const auto& known = method_names();
-    if (std::find(known.begin(), known.end(), name) == known.end()) refuse_name("--methods", name, known);
+  for (const auto& name : tasks::split_list(methods)) {
+    const auto& known = training::method_names();
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      tasks::refuse_name("--methods", name, known);
     const bool repeated =
         std::any_of(variants.begin(), variants.end(), [&](const auto& v) { return v.name == name; });
     if (repeated)
@@ -51,9 +52,10 @@ std::vector<Variant> variants_of(const std::string& methods) {
 
 int run(CompareCommand& command, const CLI::App& parsed) {
   command.flags.apply(parsed);
-  require_consistent_training(command.options);
+  require_consistent_training(command.options, *command.task);
   set_threads(command.common.threads);
   return run_grid({command.options,
+                   *command.task,
                    command.seeds,
                    variants_of(command.methods),
                    {"methods", "seeds", "output_dir", "overwrite_output_dir"},
@@ -63,9 +65,10 @@ int run(CompareCommand& command, const CLI::App& parsed) {
 
 }  // namespace
 
-Command add_compare_command(CLI::App& app) {
+Command add_compare_command(CLI::App& app, const std::vector<std::string>& arguments) {
   auto* parsed = app.add_subcommand("compare", "Train by several methods and seeds, and compare the results");
   const auto command = std::make_shared<CompareCommand>();
+  command->task = tasks::make_task_program(task_in(arguments));
   add_flags(*command);
   command->flags.attach(*parsed);
   return [command, parsed] { return run(*command, *parsed); };

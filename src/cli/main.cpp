@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "cli/commands.h"
-#include "cli/flags.h"
+#include "cli/common_flags.h"
 #include "vcas/formats/error.h"
 #include "vcas/formats/nearest_name.h"
 #include "vcas/version.h"
@@ -51,10 +51,14 @@ int run(const std::vector<std::string>& arguments) {
       "Exit status: 0 done, 1 a fault, 2 wrong input, 128 + signal after SIGINT or SIGTERM.");
   app.get_formatter()->column_width(44);
   const std::map<std::string, Command> commands = {
-      {"train", vcas::cli::add_train_command(app, arguments)}, {"eval", vcas::cli::add_eval_command(app)},
-      {"compare", vcas::cli::add_compare_command(app)},        {"sweep", vcas::cli::add_sweep_command(app)},
-      {"probe", vcas::cli::add_probe_command(app, arguments)}, {"report", vcas::cli::add_report_command(app)},
-      {"calibrate", vcas::cli::add_calibrate_command(app)},    {"info", vcas::cli::add_info_command(app)}};
+      {"train", vcas::cli::add_train_command(app, arguments)},
+      {"eval", vcas::cli::add_eval_command(app, arguments)},
+      {"compare", vcas::cli::add_compare_command(app, arguments)},
+      {"sweep", vcas::cli::add_sweep_command(app, arguments)},
+      {"probe", vcas::cli::add_probe_command(app, arguments)},
+      {"report", vcas::cli::add_report_command(app)},
+      {"calibrate", vcas::cli::add_calibrate_command(app)},
+      {"info", vcas::cli::add_info_command(app)}};
   require_known_command(arguments, commands);
   try {
     // CLI11 takes the arguments last one first, without the program's name.
@@ -71,7 +75,7 @@ int run(const std::vector<std::string>& arguments) {
 int main(int argc, char** argv) {
   keep_freed_memory();
   try {
-    return run(vcas::cli::with_underscores({argv, argv + argc}));
+    return run(vcas::tasks::with_underscores({argv, argv + argc}));
   } catch (const vcas::formats::InputError& error) {
     fmt::print(stderr, "vcas: {}\n", error.what());
     return vcas::cli::kExitInput;

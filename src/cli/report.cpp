@@ -6,8 +6,7 @@
 #include <vector>
 
 #include "cli/commands.h"
-#include "cli/flags.h"
-#include "cli/text_flags.h"
+#include "cli/common_flags.h"
 #include "vcas/formats/atomic_directory.h"
 #include "vcas/formats/error.h"
 #include "vcas/report/page.h"
@@ -32,7 +31,7 @@ int run(ReportCommand& command, const CLI::App& parsed) {
   command.flags.apply(parsed);
   const auto output = output_of(command);
   const auto sets = report::read_run_sets({command.runs.begin(), command.runs.end()});
-  require_existing_folder("--output", output);
+  tasks::require_existing_folder("--output", output);
   if (fs::is_directory(output))
     throw formats::InputError("--output",
                               fmt::format("expected a file, got the folder '{}'", output.string()));

@@ -11,9 +11,9 @@
 #include "vcas/formats/atomic_directory.h"
 #include "vcas/formats/error.h"
 #include "vcas/formats/json.h"
-#include "vcas/training/checkpoint.h"
-#include "vcas/training/evaluation.h"
-#include "vcas/training/signals.h"
+#include "vcas/training/loop/evaluation.h"
+#include "vcas/training/run/checkpoint.h"
+#include "vcas/training/run/signals.h"
 
 namespace vcas::cli {
 namespace {
@@ -110,7 +110,7 @@ int RunGrid::train(const Variant& variant, uint64_t seed) {
   fmt::print(stderr, "vcas: {}, seed {}\n", variant.name, seed);
   if (const int status = run_self(train_arguments(variant, seed, folder), stop_signal_)) return status;
   runs_.push_back(
-      {variant.name, seed, formats::read_json(folder / "summary.json"), correct_predictions(folder)});
+      {variant.name, seed, formats::read_json(folder / "summary.json"), per_example_values(folder)});
   write_result();
   return kExitDone;
 }
@@ -134,14 +134,11 @@ std::vector<std::string> RunGrid::train_arguments(const Variant& variant, uint64
   return arguments;
 }
 
-/// '1' or '0' for each held-out text.
-std::string RunGrid::correct_predictions(const fs::path& folder) const {
-  auto data = options_.training.data;
-  if (data.dataset.empty() && data.validation_file.empty()) return {};
-  data.model_name_or_path = folder;
+/// Metrics of a run by held-out example; nothing without held-out examples.
+std::map<std::string, std::vector<double>> RunGrid::per_example_values(const fs::path& folder) const {
+  if (!options_.task.evaluates()) return {};
   const auto batch_size = options_.training.train.per_device_eval_batch_size;
-  const auto predictions = training::evaluate_text_classifier(data, batch_size).predictions;
-  return training::mark_correct(predictions.labels, predictions.classes);
+  return training::per_example_values(options_.task.evaluate(folder, batch_size, /*predictions=*/{}));
 }
 
 /// Those that this call asks for, which may be fewer than lie there.

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "cli/flags.h"
+#include "cli/common_flags.h"
 #include "vcas/report/comparison.h"
-#include "vcas/training/text_classification.h"
+#include "vcas/training/run/options.h"
 
 namespace vcas::cli {
 
@@ -23,8 +23,9 @@ struct Variant {
 
 /// What a grid of runs is made of.
 struct RunGridOptions {
-  training::TextTrainingOptions training;  ///< as given; output_dir is the grid's
-  int64_t seeds = 3;                       ///< from training.train.seed on
+  training::RunOptions training;  ///< as given; output_dir is the grid's
+  tasks::TaskProgram& task;       ///< with its flags
+  int64_t seeds = 3;              ///< from training.train.seed on
   std::vector<Variant> variants;
   /// Flags given that are the grid's own, and not those of a single run.
   std::set<std::string> own_flags;
@@ -52,7 +53,7 @@ class RunGrid {
   int train(const Variant& variant, uint64_t seed);
   std::vector<std::string> train_arguments(const Variant& variant, uint64_t seed,
                                            const std::filesystem::path& folder) const;
-  std::string correct_predictions(const std::filesystem::path& folder) const;
+  std::map<std::string, std::vector<double>> per_example_values(const std::filesystem::path& folder) const;
   std::vector<report::ComparedRun> chosen_runs() const;
   void write_result() const;
 

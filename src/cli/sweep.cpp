@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "cli/commands.h"
-#include "cli/flags.h"
 #include "cli/run_grid.h"
 #include "cli/train_flags.h"
 #include "vcas/formats/error.h"
@@ -32,7 +31,8 @@ const std::vector<std::string> kSwept = {"act_var_tau",
 
 struct SweepCommand {
   CommonOptions common;
-  training::TextTrainingOptions options;
+  std::unique_ptr<tasks::TaskProgram> task;
+  training::RunOptions options;
   int64_t seeds = 1;
   bool with_exact = true;
   FlagTable flags;
@@ -40,7 +40,7 @@ struct SweepCommand {
 
 void add_flags(SweepCommand& command) {
   auto& flags = command.flags;
-  add_training_flags(flags, command.common, command.options, [&] {
+  add_training_flags(flags, command.common, *command.task, command.options, [&] {
     flags.begin_group("Sweep");
     flags.add("seeds", command.seeds, between(1, 1000), "runs of each combination, from --seed on");
     flags.add("with_exact", command.with_exact, "train exactly too, to compare with");
@@ -57,7 +57,7 @@ Axes axes_of(const FlagTable& flags) {
   for (const auto& name : kSwept) {
     const auto given = flags.effective().find(name);
     if (given == flags.effective().end()) continue;
-    auto values = split_list(given->second);
+    auto values = tasks::split_list(given->second);
     if (values.size() > 1) axes.emplace_back(name, std::move(values));
   }
   if (!axes.empty()) return axes;
@@ -86,7 +86,7 @@ std::vector<Variant> variants_of(const Axes& axes, bool with_exact) {
 
 int run(SweepCommand& command, const CLI::App& parsed) {
   command.flags.apply(parsed);
-  require_consistent_training(command.options);
+  require_consistent_training(command.options, *command.task);
   const auto axes = axes_of(command.flags);
   std::set<std::string> own_flags = {"seeds", "with_exact", "output_dir", "overwrite_output_dir"};
   for (const auto& [name, values] : axes) {
@@ -97,16 +97,17 @@ int run(SweepCommand& command, const CLI::App& parsed) {
     }
   }
   set_threads(command.common.threads);
-  return run_grid(
-      {command.options, command.seeds, variants_of(axes, command.with_exact), own_flags, "sweep.json"},
-      command.flags);
+  return run_grid({command.options, *command.task, command.seeds, variants_of(axes, command.with_exact),
+                   own_flags, "sweep.json"},
+                  command.flags);
 }
 
 }  // namespace
 
-Command add_sweep_command(CLI::App& app) {
+Command add_sweep_command(CLI::App& app, const std::vector<std::string>& arguments) {
   auto* parsed = app.add_subcommand("sweep", "Train by VCAS with every combination of several settings");
   const auto command = std::make_shared<SweepCommand>();
+  command->task = tasks::make_task_program(task_in(arguments));
   add_flags(*command);
   command->flags.attach(*parsed);
   return [command, parsed] { return run(*command, *parsed); };

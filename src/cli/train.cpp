@@ -6,12 +6,10 @@
 #include <memory>
 
 #include "cli/commands.h"
-#include "cli/flags.h"
 #include "cli/train_flags.h"
 #include "vcas/formats/error.h"
-#include "vcas/training/metrics.h"
-#include "vcas/training/signals.h"
-#include "vcas/training/text_classification.h"
+#include "vcas/training/run/metrics.h"
+#include "vcas/training/run/signals.h"
 
 namespace vcas::cli {
 namespace {
@@ -20,7 +18,8 @@ using formats::InputError;
 
 struct TrainCommand {
   CommonOptions common;
-  training::TextTrainingOptions options;
+  std::unique_ptr<tasks::TaskProgram> task;
+  training::RunOptions options;
   FlagTable flags;
 };
 
@@ -31,8 +30,9 @@ void add_probe_flags(FlagTable& flags, training::ProbeOptions& options) {
 }
 
 void add_flags(TrainCommand& command) {
-  auto& [common, options, flags] = command;
-  add_training_flags(flags, common, options, [&flags = flags, &options = options] {
+  auto& flags = command.flags;
+  auto& options = command.options;
+  add_training_flags(flags, command.common, *command.task, options, [&] {
     flags.begin_group("Output");
     flags.add("output_dir", options.output_dir,
               "model, checkpoints, metrics.jsonl, TensorBoard events, summary.json", "DIR");
@@ -45,8 +45,8 @@ void add_flags(TrainCommand& command) {
   });
 }
 
-void require_consistent(const training::TextTrainingOptions& options) {
-  require_consistent_training(options);
+void require_consistent(const training::RunOptions& options, const tasks::TaskProgram& task) {
+  require_consistent_training(options, task);
   if (!options.cost_table.empty() && (options.method.name != "vcas" || !options.benefit_gate)) {
     throw InputError("--cost_table: expected --method vcas with --benefit_gate true, got another");
   }
@@ -80,10 +80,10 @@ std::string resume_command(const std::vector<std::string>& arguments) {
 
 int run(TrainCommand& command, const CLI::App& parsed, const std::vector<std::string>& arguments) {
   command.flags.apply(parsed);
-  require_consistent(command.options);
+  require_consistent(command.options, *command.task);
   set_threads(command.common.threads);
   const training::StopSignals signals;
-  const auto result = training::train_text_classifier(command.options, [&] { return signals.received(); });
+  const auto result = command.task->train(command.options, [&] { return signals.received(); });
   if (result.signal == 0) {
     fmt::print("{}\n", training::to_json(result.summary).dump(2));
     return kExitDone;
@@ -100,6 +100,7 @@ int run(TrainCommand& command, const CLI::App& parsed, const std::vector<std::st
 
 Command add_command(CLI::App* parsed, bool probe, const std::vector<std::string>& arguments) {
   const auto command = std::make_shared<TrainCommand>();
+  command->task = tasks::make_task_program(task_in(arguments));
   if (probe) command->options.probe.emplace();
   add_flags(*command);
   command->flags.attach(*parsed);

@@ -43,6 +43,11 @@ void add_loop_flags(FlagTable& flags, training::TrainOptions& options) {
             "texts in an evaluation batch");
   flags.add("gradient_accumulation_steps", options.gradient_accumulation_steps, at_least(1),
             "micro-batches whose mean gradient makes a step");
+  flags.add_choice<training::SamplingStrategy>(
+      "train_sampling_strategy", options.train_sampling_strategy,
+      {{"random", training::SamplingStrategy::random},
+       {"group_by_length", training::SamplingStrategy::group_by_length}},
+      "how examples are put into batches");
   flags.add("seed", options.seed, "of data order, dropout, sampling and a new head");
 }
 
@@ -97,7 +102,7 @@ void add_baseline_flags(FlagTable& flags, training::MethodOptions& options) {
   flags.add("ub_keep_ratio", options.upper_bound.keep_ratio, above_to(0, 1), "ub: share of the texts kept");
 }
 
-void add_compute_flags(FlagTable& flags, CommonOptions& common, training::TextTrainingOptions& options) {
+void add_compute_flags(FlagTable& flags, CommonOptions& common, training::RunOptions& options) {
   flags.add(
       "bf16", options.train.bf16,
       "linears of the blocks multiply in bfloat16 and sum in float32; weights and all else stay float32");
@@ -109,7 +114,7 @@ void add_compute_flags(FlagTable& flags, CommonOptions& common, training::TextTr
   add_threads_flag(flags, common);
 }
 
-void add_gate_flags(FlagTable& flags, training::TextTrainingOptions& options) {
+void add_gate_flags(FlagTable& flags, training::RunOptions& options) {
   flags.add("benefit_gate", options.benefit_gate,
             "run exactly what costs more to sample than it saves, by the cost table; a resumed run goes on "
             "with its checkpoint's");
@@ -121,11 +126,11 @@ void add_gate_flags(FlagTable& flags, training::TextTrainingOptions& options) {
 
 }  // namespace
 
-void add_training_flags(FlagTable& flags, CommonOptions& common, training::TextTrainingOptions& options,
-                        const std::function<void()>& add_output_flags) {
+void add_training_flags(FlagTable& flags, CommonOptions& common, tasks::TaskProgram& task,
+                        training::RunOptions& options, const std::function<void()>& add_output_flags) {
   flags.begin_group("Task and data");
   add_task_flag(flags, common);
-  add_data_flags(flags, options.data, /*training=*/true);
+  task.add_flags(flags, /*training=*/true);
   add_output_flags();
   add_compute_flags(flags, common, options);
   add_sampling_flags(flags, options.method.controller);
@@ -136,33 +141,26 @@ void add_training_flags(FlagTable& flags, CommonOptions& common, training::TextT
   add_reporting_flags(flags, options.train);
 }
 
-const std::vector<std::string>& method_names() {
-  static const std::vector<std::string> names = {"vcas", "exact", "sb", "ub"};
-  return names;
-}
-
 void add_method_flag(FlagTable& flags, training::MethodOptions& options) {
   std::vector<std::pair<std::string, std::string>> choices;
-  for (const auto& name : method_names()) choices.emplace_back(name, name);
+  for (const auto& name : training::method_names()) choices.emplace_back(name, name);
   flags.add_choice<std::string>("method", options.name, choices,
                                 "how gradients are made: by VCAS, exactly, by selective backprop, or by "
                                 "importance sampling on an upper bound of the gradient norms");
 }
 
-void add_grid_output_flags(FlagTable& flags, training::TextTrainingOptions& options,
-                           const std::string& result_file) {
+void add_grid_output_flags(FlagTable& flags, training::RunOptions& options, const std::string& result_file) {
   flags.add("output_dir", options.output_dir,
             "a folder a run, and " + result_file + "; what lies there goes on, with more runs if asked for",
             "DIR");
   flags.add("overwrite_output_dir", options.overwrite_output_dir, "replace the runs that output_dir holds");
 }
 
-void require_consistent_training(const training::TextTrainingOptions& options) {
-  require_data(options.data, /*training=*/true);
+void require_consistent_training(const training::RunOptions& options, const tasks::TaskProgram& task) {
+  task.require_flags(/*training=*/true);
   if (options.output_dir.empty()) throw InputError("--output_dir: expected a folder, got nothing");
   if (options.train.max_steps == 0) throw InputError("--max_steps: expected -1 or an integer >= 1, got '0'");
-  const bool evaluates = !options.data.dataset.empty() || !options.data.validation_file.empty();
-  if (options.train.eval_strategy != IntervalStrategy::no && !evaluates) {
+  if (options.train.eval_strategy != IntervalStrategy::no && !task.evaluates()) {
     throw InputError("--eval_strategy: expected no without --validation_file or --dataset, got another");
   }
 }

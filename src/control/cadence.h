@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "control/state.h"
-#include "vcas/control/controller.h"
+#include "vcas/control/options.h"
 
 namespace vcas::control {
 

@@ -1,48 +1,65 @@
 #include "control/nested_replay.h"
 
+#include <utility>
+
+#include "vcas/sampling/counts.h"
 #include "vcas/sampling/host.h"
 
 namespace vcas::control {
+namespace {
 
-ReplayedDraw replay_draw(const WindowBatch& batch, const std::vector<double>& rho,
-                         sampling::DrawMethod method, const sampling::StreamKey& stream) {
-  const int64_t samples = batch.samples();
-  const size_t blocks = batch.sample_norms.size();
+/// Draws one block's samples. @param scale 1/P_i of what arrives. @return 1/P_i of what is kept.
+std::vector<double> draw_block(const at::Tensor& sample_norms, const std::vector<double>& scale,
+                               int64_t count, sampling::DrawMethod method,
+                               const sampling::StreamKey& stream) {
+  const double* norms = sample_norms.const_data_ptr<double>();
+  std::vector<double> weights(scale.size());
+  for (size_t i = 0; i < weights.size(); ++i) weights[i] = norms[i] * scale[i];
+  const auto draw = sampling::draw(weights, count, method, stream);
+  std::vector<double> kept(scale.size(), 0.0);
+  for (size_t slot = 0; slot < draw.indices.size(); ++slot) {
+    const auto i = static_cast<size_t>(draw.indices[slot]);
+    kept[i] = scale[i] * draw.scales[slot];
+  }
+  return kept;
+}
+
+}  // namespace
+
+ReplayedDraw replay_draw(const sampling::SamplingLayout& layout, const WindowBatch& batch,
+                         const std::vector<double>& rho, sampling::DrawMethod method,
+                         const sampling::StreamKey& stream) {
+  const size_t blocks = batch.blocks.size();
   ReplayedDraw result{std::vector<std::vector<double>>(blocks), std::vector<int64_t>(blocks)};
-  std::vector<double> scale(static_cast<size_t>(samples), 1.0);
+  std::vector<double> scale;
   for (size_t l = blocks; l-- > 0;) {
-    result.kept[l] = sampling::count_from_ratio(rho[l], samples);
-    const double* norms = batch.sample_norms[l].const_data_ptr<double>();
-    std::vector<double> weights(scale.size());
-    for (size_t i = 0; i < weights.size(); ++i) weights[i] = norms[i] * scale[i];
-    sampling::StreamKey block_stream = stream;
-    block_stream.layer = static_cast<uint32_t>(l);
-    const auto draw = sampling::draw(weights, result.kept[l], method, block_stream);
-    std::vector<double> kept_scale(scale.size(), 0.0);
-    for (size_t slot = 0; slot < draw.indices.size(); ++slot) {
-      const auto i = static_cast<size_t>(draw.indices[slot]);
-      kept_scale[i] = scale[i] * draw.scales[slot];
+    const int64_t samples = samples_of(batch.blocks[l]);
+    if (sampling::is_topmost(layout, l)) scale.assign(static_cast<size_t>(samples), 1.0);
+    result.kept[l] = samples;
+    if (layout.blocks[l].samples_activations) {
+      result.kept[l] = sampling::count_from_ratio(rho[l], samples);
+      sampling::StreamKey block_stream = stream;
+      block_stream.layer = static_cast<uint32_t>(l);
+      scale = draw_block(batch.blocks[l].sample_norms, scale, result.kept[l], method, block_stream);
     }
-    scale = kept_scale;
-    result.scale[l] = std::move(kept_scale);
+    result.scale[l] = scale;
   }
   return result;
 }
 
-SampledRows sampled_rows(const SamplingLayout::Linear& linear, size_t block, size_t index,
-                         const WindowBatch& batch, const ReplayedDraw& draw) {
-  const double* scores =
-      batch.row_scores[block].const_data_ptr<double>() + index * static_cast<size_t>(batch.rows());
-  const std::vector<double>& scale = draw.scale[block];
+SampledRows sampled_rows(const Place& place, const WindowBatch& batch, const ReplayedDraw& draw) {
+  const sampling::BlockStatistics& block = batch.blocks[place.block];
+  const auto& [offsets, score_values, squared_norms] = block.weights[place.weight];
+  const double* scores = score_values.const_data_ptr<double>();
+  const std::vector<double>& scale = draw.scale[place.block];
   std::vector<double> kept;
-  kept.reserve(static_cast<size_t>(batch.rows()));
+  kept.reserve(static_cast<size_t>(offsets.back()));
   for (size_t i = 0; i < scale.size(); ++i) {
     if (scale[i] == 0) continue;
-    const auto begin = linear.one_row_per_sample ? static_cast<int64_t>(i) : batch.offsets[i];
-    const auto end = linear.one_row_per_sample ? begin + 1 : batch.offsets[i + 1];
-    for (int64_t r = begin; r < end; ++r) kept.push_back(scores[r] * scale[i]);
+    for (int64_t r = offsets[i]; r < offsets[i + 1]; ++r) kept.push_back(scores[r] * scale[i]);
   }
-  return {RowVariance(std::move(kept)), compact_rows(linear, batch, draw.kept[block])};
+  return {RowVariance(std::move(kept)),
+          sampling::available_rows(draw.kept[place.block], samples_of(block), offsets.back())};
 }
 
 }  // namespace vcas::control

@@ -36,7 +36,9 @@ double RowVariance::at(int64_t count) const {
 
 double mean_row_variance(std::span<const SampledRows> outcomes, double ratio) {
   double sum = 0;
-  for (const auto& [variance, rows] : outcomes) sum += variance.at(sampling::count_from_ratio(ratio, rows));
+  for (const auto& [variance, rows] : outcomes) {
+    if (rows > 0) sum += variance.at(sampling::count_from_ratio(ratio, rows));
+  }
   return sum / static_cast<double>(outcomes.size());
 }
 

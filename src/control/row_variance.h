@@ -22,7 +22,7 @@ class RowVariance {
   std::vector<double> sum_of_squares_;
 };
 
-/// One linear's rows under one outcome of SampleA.
+/// Rows of one weight under one outcome of SampleA.
 struct SampledRows {
   RowVariance variance;
   int64_t rows;  ///< what its count is a share of: round(k/N·ΣT)

@@ -1,7 +1,9 @@
 #include "control/state.h"
 
+#include <ATen/ops/empty.h>
 #include <ATen/ops/sparse_coo_tensor.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -15,11 +17,11 @@ using nlohmann::json;
 // the variance itself (0.4 and 0.7), whose scatter is the gradients' own.
 constexpr double kGradientLogSd = 0.3, kWeightLogSd = 0.4;
 
-std::vector<std::vector<std::string>> names_of(const SamplingLayout& layout) {
+std::vector<std::vector<std::string>> names_of(const sampling::SamplingLayout& layout) {
   std::vector<std::vector<std::string>> names;
   for (const auto& block : layout.blocks) {
     auto& row = names.emplace_back();
-    for (const auto& linear : block) row.push_back(linear.name);
+    for (const auto& weight : block.weights) row.push_back(weight.name);
   }
   return names;
 }
@@ -44,10 +46,26 @@ json sparse_shapes(const std::vector<at::Tensor>& gradients) {
   return shapes;
 }
 
+/// Offsets of a batch's weights: the different ones, and by block and weight which of them.
+json offsets_json(const WindowBatch& batch) {
+  std::vector<std::vector<int64_t>> different;
+  json places = json::array();
+  for (const auto& block : batch.blocks) {
+    json row = json::array();
+    for (const auto& weight : block.weights) {
+      const auto found = std::find(different.begin(), different.end(), weight.offsets);
+      row.push_back(found - different.begin());
+      if (found == different.end()) different.push_back(weight.offsets);
+    }
+    places.push_back(std::move(row));
+  }
+  return {{"different", std::move(different)}, {"weights", std::move(places)}};
+}
+
 json json_of(const Window& window) {
   json batches = json::array();
   for (const WindowBatch& batch : window.batches) {
-    batches.push_back({{"offsets", batch.offsets},
+    batches.push_back({{"offsets", offsets_json(batch)},
                        {"squared_errors", batch.squared_errors},
                        {"gradient_squares", batch.gradient_squares},
                        {"sampled_row_variance", batch.sampled_row_variance}});
@@ -58,6 +76,9 @@ json json_of(const Window& window) {
           {"gradient_sums", window.gradients.sums()},
           {"batches", std::move(batches)}};
 }
+
+/// A tensor of a checkpoint; empty where nothing was measured.
+at::Tensor saved(const at::Tensor& tensor) { return tensor.defined() ? tensor : at::empty({0}, at::kDouble); }
 
 // Hands out a checkpoint's tensors in the order of tensors_of().
 class TensorReader {
@@ -75,7 +96,11 @@ class TensorReader {
     if (shape.is_null()) return first;
     return at::sparse_coo_tensor(first, next(), shape.get<std::vector<int64_t>>()).coalesce();
   }
-  at::Tensor next_float64() { return next().to(at::kCPU, at::kDouble).contiguous(); }
+  /// Undefined where nothing was measured.
+  at::Tensor next_float64() {
+    const at::Tensor tensor = next().to(at::kCPU, at::kDouble).contiguous();
+    return tensor.numel() > 0 ? tensor : at::Tensor();
+  }
   void finish() const {
     TORCH_CHECK(next_ == tensors_.size(), "controller state: expected ", next_, " tensors, got ",
                 tensors_.size());
@@ -97,7 +122,27 @@ NormHistory history_from(const json& batch_counts, TensorReader& tensors, size_t
   return history;
 }
 
-Window window_from(const json& numbers, TensorReader& tensors, size_t blocks) {
+sampling::BlockStatistics block_from(const json& offsets, size_t l, const sampling::SampledBlock& block,
+                                     TensorReader& tensors) {
+  sampling::BlockStatistics result;
+  result.sample_norms = tensors.next_float64();
+  for (size_t w = 0; w < block.weights.size(); ++w) {
+    auto& weight = result.weights.emplace_back();
+    offsets.at("different").at(offsets.at("weights").at(l).at(w).get<size_t>()).get_to(weight.offsets);
+    const auto samples = static_cast<int64_t>(weight.offsets.size()) - 1;
+    TORCH_CHECK(!result.sample_norms.defined() || result.sample_norms.numel() == samples,
+                "controller state: expected ", samples, " norms of ", block.name, ", got ",
+                result.sample_norms.defined() ? result.sample_norms.numel() : 0);
+    weight.scores = tensors.next_float64();
+    const int64_t rows = weight.offsets.empty() ? 0 : weight.offsets.back();
+    TORCH_CHECK(!weight.scores.defined() || weight.scores.numel() == rows, "controller state: expected ",
+                rows, " row scores of ", block.weights[w].name, ", got ",
+                weight.scores.defined() ? weight.scores.numel() : 0);
+  }
+  return result;
+}
+
+Window window_from(const json& numbers, TensorReader& tensors, const sampling::SamplingLayout& layout) {
   Window window;
   window.start = numbers.at("start").get<int64_t>();
   auto sums = numbers.at("gradient_sums").get<std::vector<double>>();
@@ -107,21 +152,16 @@ Window window_from(const json& numbers, TensorReader& tensors, size_t blocks) {
   window.gradients.restore(numbers.at("gradient_count").get<int64_t>(), std::move(sums), std::move(means));
   for (const json& entry : numbers.at("batches")) {
     auto& batch = window.batches.emplace_back();
-    entry.at("offsets").get_to(batch.offsets);
     entry.at("squared_errors").get_to(batch.squared_errors);
     entry.at("gradient_squares").get_to(batch.gradient_squares);
     entry.at("sampled_row_variance").get_to(batch.sampled_row_variance);
-    for (size_t l = 0; l < blocks; ++l) {
-      batch.sample_norms.push_back(tensors.next_float64());
-      batch.row_scores.push_back(tensors.next_float64());
-      TORCH_CHECK(batch.sample_norms.back().numel() == batch.samples(), "controller state: expected ",
-                  batch.samples(), " norms of block ", l, ", got ", batch.sample_norms.back().numel());
-    }
+    for (size_t l = 0; l < layout.blocks.size(); ++l)
+      batch.blocks.push_back(block_from(entry.at("offsets"), l, layout.blocks[l], tensors));
   }
   return window;
 }
 
-void check_origin(const json& numbers, const SamplingLayout& layout, Policy policy) {
+void check_origin(const json& numbers, const sampling::SamplingLayout& layout, Policy policy) {
   const auto saved_policy = numbers.at("policy").get<std::string>();
   TORCH_CHECK(saved_policy == name_of(policy), "controller state: expected policy ", name_of(policy),
               ", got ", saved_policy);
@@ -130,7 +170,7 @@ void check_origin(const json& numbers, const SamplingLayout& layout, Policy poli
               json(names_of(layout)).dump(), ", got ", json(saved_weights).dump());
 }
 
-void read_numbers(ControllerState& state, const json& numbers, const SamplingLayout& layout) {
+void read_numbers(ControllerState& state, const json& numbers, const sampling::SamplingLayout& layout) {
   numbers.at("s").get_to(state.ratios.s);
   numbers.at("adaptations").get_to(state.adaptations);
   numbers.at("next_due").get_to(state.next_due);
@@ -140,7 +180,7 @@ void read_numbers(ControllerState& state, const json& numbers, const SamplingLay
   restore(state.gradient_variance, numbers.at("gradient_variance"));
   for (size_t l = 0; l < layout.blocks.size(); ++l) {
     state.ratios.rho[l] = numbers.at("rho").at(l).get<double>();
-    for (size_t i = 0; i < layout.blocks[l].size(); ++i) {
+    for (size_t i = 0; i < layout.blocks[l].weights.size(); ++i) {
       state.ratios.nu[l][i] = numbers.at("nu").at(l).at(i).get<double>();
       restore(state.weight_variance[l][i], numbers.at("weight_variance").at(l).at(i));
     }
@@ -152,15 +192,15 @@ void read_numbers(ControllerState& state, const json& numbers, const SamplingLay
 
 }  // namespace
 
-ControllerState::ControllerState(const SamplingLayout& layout) : gradient_variance(kGradientLogSd) {
+ControllerState::ControllerState(const sampling::SamplingLayout& layout) : gradient_variance(kGradientLogSd) {
   ratios.rho.assign(layout.blocks.size(), 1);
   for (const auto& block : layout.blocks) {
-    ratios.nu.emplace_back(block.size(), 1);
-    weight_variance.emplace_back(block.size(), LogAverage(kWeightLogSd));
+    ratios.nu.emplace_back(block.weights.size(), 1);
+    weight_variance.emplace_back(block.weights.size(), LogAverage(kWeightLogSd));
   }
 }
 
-json numbers_of(const ControllerState& state, const SamplingLayout& layout, Policy policy) {
+json numbers_of(const ControllerState& state, const sampling::SamplingLayout& layout, Policy policy) {
   json weights = json::array();
   for (const auto& block : state.weight_variance) {
     json row = json::array();
@@ -192,7 +232,9 @@ json numbers_of(const ControllerState& state, const SamplingLayout& layout, Poli
 std::vector<at::Tensor> tensors_of(const ControllerState& state) {
   std::vector<at::Tensor> tensors;
   for (const auto& window : state.past_norms) {
-    for (const auto& batch : window) tensors.insert(tensors.end(), batch.begin(), batch.end());
+    for (const auto& batch : window) {
+      for (const at::Tensor& norms : batch) tensors.push_back(saved(norms));
+    }
   }
   if (!state.window) return tensors;
   for (const at::Tensor& mean : state.window->gradients.means()) {
@@ -204,16 +246,16 @@ std::vector<at::Tensor> tensors_of(const ControllerState& state) {
     }
   }
   for (const WindowBatch& batch : state.window->batches) {
-    for (size_t l = 0; l < batch.sample_norms.size(); ++l) {
-      tensors.push_back(batch.sample_norms[l]);
-      tensors.push_back(batch.row_scores[l]);
+    for (const auto& block : batch.blocks) {
+      tensors.push_back(saved(block.sample_norms));
+      for (const auto& weight : block.weights) tensors.push_back(saved(weight.scores));
     }
   }
   return tensors;
 }
 
 ControllerState state_from(const json& numbers, const std::vector<at::Tensor>& tensors,
-                           const SamplingLayout& layout, Policy policy) {
+                           const sampling::SamplingLayout& layout, Policy policy) {
   try {
     check_origin(numbers, layout, policy);
     ControllerState state(layout);
@@ -221,7 +263,7 @@ ControllerState state_from(const json& numbers, const std::vector<at::Tensor>& t
     TensorReader reader(tensors);
     state.past_norms = history_from(numbers.at("past_windows"), reader, layout.blocks.size());
     if (const json& window = numbers.at("window"); !window.is_null()) {
-      state.window = window_from(window, reader, layout.blocks.size());
+      state.window = window_from(window, reader, layout);
     }
     reader.finish();
     return state;

@@ -10,8 +10,7 @@ namespace {
 // From runs of MiniLM on SST-2: V_act/V_s grows with an exponent between 2 and 3 of 1-s.
 constexpr double kExponentMean = 2.2, kExponentSd = 0.5;
 constexpr double kExponentMin = 1.0, kExponentMax = 3.5;
-constexpr double kPointSd =
-    0.6;  // log-sd of the squared error of one sampled pass, its batch's share included
+constexpr double kPointSd = 0.6;  // log-sd of the squared error of one trial pass, its batch's share included
 constexpr double kPreviousLevelSd = 0.5;  // how far the level drifts from window to window
 constexpr double kPreviousExponentSd = 0.7;
 constexpr double kHuber = 1.5;  // standard deviations beyond which a point pulls no harder
@@ -52,10 +51,10 @@ struct LogPoint {
 
 std::vector<LogPoint> log_points(const std::vector<CurvePoint>& points) {
   std::vector<LogPoint> result;
-  for (const auto& [s, variance] : points) {
+  for (const auto& [s, log_variance] : points) {
     // E log of a single squared error lies below log E by half its log-variance.
-    if (variance > 0 && s < 1)
-      result.push_back({std::log1p(-s), std::log(variance) + kPointSd * kPointSd / 2});
+    if (std::isfinite(log_variance) && s < 1)
+      result.push_back({std::log1p(-s), log_variance + kPointSd * kPointSd / 2});
   }
   return result;
 }
@@ -98,7 +97,7 @@ std::optional<VarianceCurve> fit_curve(const std::vector<CurvePoint>& points,
   return VarianceCurve{position, line.level, line.slope};
 }
 
-std::vector<std::vector<double>> probe_ladder(int64_t m, const std::optional<double>& current, double s_min) {
+std::vector<std::vector<double>> trial_ladder(int64_t m, const std::optional<double>& current, double s_min) {
   constexpr std::array<double, 4> kFirstRests{0.05, 0.15, 0.3, 0.5};  // 1-s
   const auto steps = static_cast<double>(m * m - 1);
   std::vector<std::vector<double>> ladder(static_cast<size_t>(m));

@@ -17,21 +17,21 @@ struct VarianceCurve {
   double s_at(double variance) const;
 };
 
-/// One sampled pass: at which s, and its squared error.
+/// One trial pass: at which s, and the log of its squared error.
 struct CurvePoint {
   double s = 1;
-  double variance = 0;
+  double log_variance = 0;
 };
 
 /// Fits a curve by robust least squares in log-log scale (Huber), under priors: exponent near 2.2, within
-/// [1, 3.5], and lightly what the previous window found. Points that lost nothing say nothing and are left
-/// out.
+/// [1, 3.5], and lightly what the previous window found. Points at s = 1 and without a finite log (nothing
+/// was lost) say nothing and are left out.
 /// @return nothing when no point is left.
 std::optional<VarianceCurve> fit_curve(const std::vector<CurvePoint>& points,
                                        const std::optional<VarianceCurve>& previous);
 
-/// s of every sampled pass of a window of M batches: [batch][pass], M² values spread evenly in log(1-s), of
+/// s of every trial pass of a window of M batches: [batch][pass], M² values spread evenly in log(1-s), of
 /// which each batch has low and high ones. @param current nothing before the first adaptation: a wide ladder.
-std::vector<std::vector<double>> probe_ladder(int64_t m, const std::optional<double>& current, double s_min);
+std::vector<std::vector<double>> trial_ladder(int64_t m, const std::optional<double>& current, double s_min);
 
 }  // namespace vcas::control

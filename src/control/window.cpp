@@ -1,9 +1,9 @@
 #include "control/window.h"
 
-#include <ATen/ops/empty.h>
-
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <utility>
 
 #include "vcas/sampling/distance.h"
 #include "vcas/sampling/variance.h"
@@ -11,100 +11,150 @@
 namespace vcas::control {
 namespace {
 
-void check_stats(const std::vector<sampling::SamplingStats>& blocks, const BatchObservation& observation,
-                 const SamplingLayout& layout) {
-  const auto samples = static_cast<int64_t>(observation.offsets.size()) - 1;
-  const int64_t rows = observation.offsets.back();
-  TORCH_CHECK(blocks.size() == layout.blocks.size(), "controller: expected statistics of ",
-              layout.blocks.size(), " blocks, got ", blocks.size());
-  for (size_t l = 0; l < blocks.size(); ++l) {
-    const auto& [norms, scores, flops] = blocks[l];
-    const auto linears = static_cast<int64_t>(layout.blocks[l].size());
-    TORCH_CHECK(norms.defined() && norms.dim() == 1 && norms.numel() == samples, "controller: expected ",
-                samples, " sample norms of block ", l, ", got ", norms.defined() ? norms.numel() : 0);
-    TORCH_CHECK(linears == 0 || (scores.defined() && scores.dim() == 2 && scores.size(0) == linears &&
-                                 scores.size(1) == rows),
-                "controller: expected row scores [", linears, ", ", rows, "] of block ", l, ", got ",
-                scores.defined() ? scores.sizes() : at::IntArrayRef{});
+void check_weight(const sampling::WeightStatistics& measured, const sampling::SampledWeight& weight,
+                  int64_t samples, bool needs_scores) {
+  const auto& [offsets, scores, squared_norms] = measured;
+  TORCH_CHECK(static_cast<int64_t>(offsets.size()) == samples + 1 && offsets.front() == 0 &&
+                  std::is_sorted(offsets.begin(), offsets.end()),
+              "controller: expected ", samples + 1, " ascending offsets of ", weight.name, ", from 0, got ",
+              offsets.size());
+  TORCH_CHECK(scores.defined() || !needs_scores, "controller: expected row scores [", offsets.back(), "] of ",
+              weight.name, ", got none");
+  TORCH_CHECK(!scores.defined() || (scores.dim() == 1 && scores.numel() == offsets.back()),
+              "controller: expected row scores [", offsets.back(), "] of ", weight.name, ", got ",
+              scores.defined() ? scores.sizes() : at::IntArrayRef{});
+}
+
+/// @param needs_scores [block][weight].
+void check_pass(const sampling::PassStatistics& pass, const sampling::SamplingLayout& layout,
+                const std::vector<std::vector<bool>>& needs_scores) {
+  TORCH_CHECK(pass.blocks.size() == layout.blocks.size(), "controller: expected statistics of ",
+              layout.blocks.size(), " blocks, got ", pass.blocks.size());
+  for (size_t l = 0; l < layout.blocks.size(); ++l) {
+    const auto& block = layout.blocks[l];
+    const auto& [norms, weights] = pass.blocks[l];
+    TORCH_CHECK(norms.defined() ? norms.dim() == 1 && norms.numel() >= 1 : !block.samples_activations,
+                "controller: expected sample norms [N] of ", block.name, ", got ",
+                norms.defined() ? norms.sizes() : at::IntArrayRef{});
+    TORCH_CHECK(weights.size() == block.weights.size(), "controller: expected statistics of ",
+                block.weights.size(), " weights of ", block.name, ", got ", weights.size());
+    const int64_t samples = samples_of(pass.blocks[l]);
+    if (!sampling::is_topmost(layout, l)) {
+      const int64_t above = samples_of(pass.blocks[l + 1]);
+      TORCH_CHECK(samples == above || samples == 0 || above == 0, "controller: expected ", above,
+                  " samples in ", block.name, " as in ", layout.blocks[l + 1].name, ", got ", samples);
+    }
+    for (size_t w = 0; w < weights.size(); ++w)
+      check_weight(weights[w], block.weights[w], samples, needs_scores[l][w]);
   }
 }
 
-std::vector<at::Tensor> statistics_tensors(const std::vector<sampling::SamplingStats>& blocks) {
+std::vector<at::Tensor> statistics_tensors(const sampling::PassStatistics& pass) {
   std::vector<at::Tensor> tensors;
-  for (const sampling::SamplingStats& stats : blocks) {
-    if (stats.sample_norms.defined()) tensors.push_back(stats.sample_norms);
-    if (stats.row_scores.defined()) tensors.push_back(stats.row_scores);
+  for (const auto& block : pass.blocks) {
+    if (block.sample_norms.defined()) tensors.push_back(block.sample_norms);
+    for (const auto& weight : block.weights) {
+      if (weight.scores.defined()) tensors.push_back(weight.scores);
+    }
   }
   return tensors;
 }
 
 at::Tensor host_copy(const at::Tensor& tensor) {
-  if (!tensor.defined()) return at::empty({0, 0}, at::kDouble);
+  if (!tensor.defined()) return tensor;
   return tensor.detach().to(at::kCPU, at::kDouble, /*non_blocking=*/false, /*copy=*/true).contiguous();
+}
+
+/// [block][weight]: whether the row keep ratio of a weight is learned.
+std::vector<std::vector<bool>> learned(const sampling::SamplingLayout& layout, bool wanted = true) {
+  std::vector<std::vector<bool>> result;
+  for (const auto& block : layout.blocks) result.emplace_back(block.weights.size(), false);
+  for (const auto& [block, weight, uses] : learned_weights(layout)) result[block][weight] = wanted;
+  return result;
 }
 
 }  // namespace
 
-void check_observation(const BatchObservation& observation, const SamplingLayout& layout, Policy policy,
-                       int64_t passes) {
-  const auto& offsets = observation.offsets;
-  TORCH_CHECK(offsets.size() >= 2 && offsets.front() == 0 && std::is_sorted(offsets.begin(), offsets.end()),
-              "controller: expected ascending offsets of at least one sample, from 0");
-  check_stats(observation.exact, observation, layout);
-  TORCH_CHECK(static_cast<int64_t>(observation.sampled_squared_error.size()) == passes,
-              "controller: expected ", passes, " sampled passes, got squared errors of ",
-              observation.sampled_squared_error.size());
-  if (policy == Policy::paper) {
-    TORCH_CHECK(static_cast<int64_t>(observation.sampled.size()) == passes,
-                "controller: expected statistics of ", passes, " sampled passes, got ",
-                observation.sampled.size());
-    for (const auto& pass : observation.sampled) check_stats(pass, observation, layout);
+std::vector<Place> learned_weights(const sampling::SamplingLayout& layout) {
+  std::vector<bool> mixed(layout.blocks.size());
+  for (size_t l = layout.blocks.size(); l-- > 0;)
+    mixed[l] = layout.blocks[l].mixes_samples || (!sampling::is_topmost(layout, l) && mixed[l + 1]);
+  std::vector<Place> places;
+  std::map<int64_t, double> uses;
+  for (size_t l = 0; l < layout.blocks.size(); ++l) {
+    for (size_t w = 0; w < layout.blocks[l].weights.size(); ++w) {
+      const auto& weight = layout.blocks[l].weights[w];
+      if (!weight.trainable || mixed[l]) continue;
+      places.push_back({l, w});
+      ++uses[weight.gradient];
+    }
   }
-  const auto gradients = static_cast<int64_t>(observation.exact_gradients.size());
+  for (auto& [block, weight, shared] : places) shared = uses[layout.blocks[block].weights[weight].gradient];
+  return places;
+}
+
+int64_t samples_of(const sampling::BlockStatistics& block) {
+  if (block.sample_norms.defined()) return block.sample_norms.numel();
+  if (block.weights.empty()) return 0;
+  return static_cast<int64_t>(block.weights.front().offsets.size()) - 1;
+}
+
+void check_observation(const Observation& observation, const sampling::SamplingLayout& layout,
+                       const ControllerOptions& options) {
+  const bool paper = options.policy == Policy::paper;
+  check_pass(observation.exact, layout, learned(layout, !paper));
+  TORCH_CHECK(static_cast<int64_t>(observation.trials.size()) == options.cal_var_m, "controller: expected ",
+              options.cal_var_m, " trial passes, got ", observation.trials.size());
+  if (paper) {
+    for (const auto& trial : observation.trials) check_pass(trial.statistics, layout, learned(layout));
+  }
+  const auto gradients = static_cast<int64_t>(observation.gradients.size());
   for (const auto& block : layout.blocks) {
-    for (const auto& linear : block) {
-      TORCH_CHECK(!linear.trainable || linear.gradient_index < gradients, "controller: expected a gradient ",
-                  linear.gradient_index, " of ", linear.name, ", got ", gradients, " gradients");
+    for (const auto& weight : block.weights) {
+      TORCH_CHECK(!weight.trainable || weight.gradient < gradients, "controller: expected a gradient ",
+                  weight.gradient, " of ", weight.name, ", got ", gradients, " gradients");
     }
   }
 }
 
-bool is_finite(const BatchObservation& observation, const WindowBatch& batch) {
+bool is_finite(const Observation& observation, const WindowBatch& batch) {
   const auto finite = [](const std::vector<double>& values) {
     return std::all_of(values.begin(), values.end(), [](double value) { return std::isfinite(value); });
   };
   // A square in float64 of float32 values cannot overflow.
   return finite(batch.squared_errors) && finite(batch.gradient_squares) &&
          all_finite(statistics_tensors(observation.exact)) &&
-         std::all_of(observation.sampled.begin(), observation.sampled.end(),
-                     [](const auto& pass) { return all_finite(statistics_tensors(pass)); });
+         std::all_of(observation.trials.begin(), observation.trials.end(),
+                     [](const auto& trial) { return all_finite(statistics_tensors(trial.statistics)); });
 }
 
-WindowBatch window_batch(const BatchObservation& observation) {
+WindowBatch window_batch(const Observation& observation, const sampling::SamplingLayout& layout,
+                         Policy policy) {
   WindowBatch batch;
-  batch.offsets = observation.offsets;
-  for (const sampling::SamplingStats& stats : observation.exact) {
-    batch.sample_norms.push_back(host_copy(stats.sample_norms));
-    batch.row_scores.push_back(host_copy(stats.row_scores));
+  const auto keeps_scores = learned(layout, policy == Policy::solve);
+  for (size_t l = 0; l < observation.exact.blocks.size(); ++l) {
+    const auto& measured = observation.exact.blocks[l];
+    auto& block = batch.blocks.emplace_back();
+    block.sample_norms = host_copy(measured.sample_norms);
+    for (size_t w = 0; w < measured.weights.size(); ++w) {
+      block.weights.push_back({.offsets = measured.weights[w].offsets});
+      if (keeps_scores[l][w]) block.weights.back().scores = host_copy(measured.weights[w].scores);
+    }
   }
-  batch.squared_errors = observation.sampled_squared_error;
-  for (const at::Tensor& gradient : observation.exact_gradients)
+  for (const TrialResult& trial : observation.trials) batch.squared_errors.push_back(trial.squared_error);
+  for (const at::Tensor& gradient : observation.gradients)
     batch.gradient_squares.push_back(sampling::squared_norm(gradient));
   return batch;
 }
 
-int64_t compact_rows(const SamplingLayout::Linear& linear, const WindowBatch& batch, int64_t kept_samples) {
-  const double kept_share = static_cast<double>(kept_samples) / static_cast<double>(batch.samples());
-  return sampling::count_from_ratio(kept_share, linear.one_row_per_sample ? batch.samples() : batch.rows());
-}
-
-std::vector<double> mean_keep_ratios(const std::vector<std::vector<at::Tensor>>& newest,
+std::vector<double> mean_keep_ratios(const sampling::SamplingLayout& layout,
+                                     const std::vector<std::vector<at::Tensor>>& newest,
                                      const NormHistory& history, double s) {
-  std::vector<double> sum(newest.front().size(), 0);
+  std::vector<double> sum(layout.blocks.size(), 0);
   double weight = 1, total = 0;
   const auto add = [&](const std::vector<std::vector<at::Tensor>>& batches) {
     for (const auto& norms : batches) {
-      const auto ratios = sampling::keep_ratios(norms, s);
+      const auto ratios = sampling::keep_ratios(layout, norms, s);
       for (size_t l = 0; l < sum.size(); ++l) sum[l] += weight * ratios[l];
       total += weight;
     }
@@ -119,7 +169,10 @@ std::vector<double> mean_keep_ratios(const std::vector<std::vector<at::Tensor>>&
 std::vector<std::vector<at::Tensor>> norms_of(const std::vector<WindowBatch>& batches) {
   std::vector<std::vector<at::Tensor>> norms;
   norms.reserve(batches.size());
-  for (const WindowBatch& batch : batches) norms.push_back(batch.sample_norms);
+  for (const WindowBatch& batch : batches) {
+    auto& row = norms.emplace_back();
+    for (const auto& block : batch.blocks) row.push_back(block.sample_norms);
+  }
   return norms;
 }
 

@@ -6,23 +6,22 @@
 #include <vector>
 
 #include "control/gradient_dispersion.h"
-#include "vcas/control/controller.h"
+#include "vcas/control/options.h"
+#include "vcas/control/sampler.h"
+#include "vcas/sampling/layout.h"
+#include "vcas/sampling/statistics.h"
 
 namespace vcas::control {
 
-/// What is kept of one batch of a window until the window closes.
+/// Measurements of one batch of a window, kept until the window closes.
 struct WindowBatch {
-  std::vector<int64_t> offsets;
-  std::vector<at::Tensor> sample_norms;  ///< by block, [N] float64 CPU
-  std::vector<at::Tensor> row_scores;    ///< by block, [linears, R] float64 CPU
-  std::vector<double> squared_errors;    ///< by sampled pass
-  std::vector<double> gradient_squares;  ///< by parameter, ‖g_i‖² of the exact pass
-  /// SampleW's variance on the rows that the sampled passes reported, mean over them: [block][linear]. Policy
+  /// Of the exact pass, float64 on the CPU. Scores of those weights alone that are solved for from them.
+  std::vector<sampling::BlockStatistics> blocks = {};
+  std::vector<double> squared_errors = {};    ///< by trial pass
+  std::vector<double> gradient_squares = {};  ///< by parameter, ‖g_i‖² of the exact pass
+  /// SampleW's variance on the rows that the trial passes reported, mean over them: [block][weight]. Policy
   /// paper.
-  std::vector<std::vector<double>> sampled_row_variance;
-
-  int64_t samples() const { return static_cast<int64_t>(offsets.size()) - 1; }
-  int64_t rows() const { return offsets.back(); }
+  std::vector<std::vector<double>> sampled_row_variance = {};
 };
 
 /// An adaptation under way.
@@ -32,16 +31,29 @@ struct Window {
   std::vector<WindowBatch> batches;
 };
 
-/// @param policy only paper reads the statistics of the sampled passes.
-/// @throws c10::Error naming what does not fit.
-void check_observation(const BatchObservation& observation, const SamplingLayout& layout, Policy policy,
-                       int64_t passes);
-/// @param batch what window_batch() made of the observation.
-bool is_finite(const BatchObservation& observation, const WindowBatch& batch);
-WindowBatch window_batch(const BatchObservation& observation);
+/// A weight whose row keep ratio is learned.
+struct Place {
+  size_t block;
+  size_t weight;
+  /// Weights with a learned ratio that name the same gradient: they share its budget.
+  double uses = 1;
+};
 
-/// Rows of a linear that SampleA leaves: round(kept/N·rows), of which SampleW's count is a share.
-int64_t compact_rows(const SamplingLayout::Linear& linear, const WindowBatch& batch, int64_t kept_samples);
+/// Trainable weights outside and above blocks that mix samples. In and below such a block of a chain the
+/// gradient of a kept sample depends on which others were kept, so that no replay of draws gives its
+/// variance: weights there keep every row.
+std::vector<Place> learned_weights(const sampling::SamplingLayout& layout);
+
+/// N of a block; 0 where nothing of it is measured.
+int64_t samples_of(const sampling::BlockStatistics& block);
+
+/// @throws c10::Error naming what does not fit.
+void check_observation(const Observation& observation, const sampling::SamplingLayout& layout,
+                       const ControllerOptions& options);
+/// @param batch window_batch() of the observation.
+bool is_finite(const Observation& observation, const WindowBatch& batch);
+WindowBatch window_batch(const Observation& observation, const sampling::SamplingLayout& layout,
+                         Policy policy);
 
 /// Sample norms of past windows, newest first: [window][batch][block].
 using NormHistory = std::vector<std::vector<std::vector<at::Tensor>>>;
@@ -49,7 +61,8 @@ using NormHistory = std::vector<std::vector<std::vector<at::Tensor>>>;
 /// Keep ratios at s by block: the mean over batches of max_{j ≤ l} p_j(s), a batch of the window before
 /// counting half as much as one of `newest`, one of the window before that a quarter, and so on.
 /// @param newest [batch][block] sample norms of the window in hand.
-std::vector<double> mean_keep_ratios(const std::vector<std::vector<at::Tensor>>& newest,
+std::vector<double> mean_keep_ratios(const sampling::SamplingLayout& layout,
+                                     const std::vector<std::vector<at::Tensor>>& newest,
                                      const NormHistory& history, double s);
 
 /// [batch][block] sample norms of a window.

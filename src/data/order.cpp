@@ -42,9 +42,18 @@ TrainingOrder::TrainingOrder(std::span<const int64_t> lengths, OrderOptions opti
     : lengths_(lengths.begin(), lengths.end()), options_(options) {
   require_batch_size(options_.batch_size);
   if (lengths_.empty()) throw std::invalid_argument("TrainingOrder: expected at least one example, got none");
+  const auto& [index, count] = options_.shard;
+  if (count < 1 || index < 0 || index >= count) {
+    throw std::invalid_argument("TrainingOrder: expected a shard below " + std::to_string(count) + ", got " +
+                                std::to_string(index));
+  }
 }
 
 int64_t TrainingOrder::batches_per_epoch() const {
+  return (all_batches() + options_.shard.count - 1) / options_.shard.count;
+}
+
+int64_t TrainingOrder::all_batches() const {
   return (static_cast<int64_t>(lengths_.size()) + options_.batch_size - 1) / options_.batch_size;
 }
 
@@ -58,9 +67,16 @@ std::vector<int64_t> TrainingOrder::batch(const OrderPosition& position) {
     order_ = epoch_order(position.epoch);
     epoch_ = position.epoch;
   }
-  const int64_t begin = position.micro_batch * options_.batch_size;
+  const auto& [index, count] = options_.shard;
+  const int64_t begin = (position.micro_batch * count + index) % all_batches() * options_.batch_size;
   const int64_t end = std::min(begin + options_.batch_size, static_cast<int64_t>(order_.size()));
   return {order_.begin() + begin, order_.begin() + end};
+}
+
+std::vector<Visit> TrainingOrder::visits(const OrderPosition& position) {
+  std::vector<Visit> visits;
+  for (const int64_t example : batch(position)) visits.push_back({example, position.epoch});
+  return visits;
 }
 
 OrderPosition TrainingOrder::after(const OrderPosition& position) const {

@@ -16,14 +16,14 @@ struct Part {
   int64_t truncated_count = 0;
 };
 
-Part tokenize(const TextDataset& dataset, const text::WordPiece& tokenizer, int64_t max_length,
+Part tokenize(const TextDataset& dataset, const text::Tokenizer& tokenizer, int64_t max_length,
               std::size_t begin, std::size_t end) {
-  text::WordPieceEncoder encoder(tokenizer);
+  const auto encoder = tokenizer.encoder();
   Part part;
   for (std::size_t i = begin; i < end; ++i) {
     const auto encoding = dataset.text_pairs.empty()
-                              ? encoder.encode(dataset.texts[i], max_length)
-                              : encoder.encode_pair(dataset.texts[i], dataset.text_pairs[i], max_length);
+                              ? encoder->encode(dataset.texts[i], max_length)
+                              : encoder->encode_pair(dataset.texts[i], dataset.text_pairs[i], max_length);
     part.ids.insert(part.ids.end(), encoding.ids.begin(), encoding.ids.end());
     part.lengths.push_back(static_cast<int64_t>(encoding.ids.size()));
     part.second_begin.push_back(static_cast<int32_t>(encoding.second_begin));
@@ -34,9 +34,9 @@ Part tokenize(const TextDataset& dataset, const text::WordPiece& tokenizer, int6
 
 }  // namespace
 
-TokenizedTexts::TokenizedTexts(const TextDataset& dataset, const text::WordPiece& tokenizer,
+TokenizedTexts::TokenizedTexts(const TextDataset& dataset, const text::Tokenizer& tokenizer,
                                int64_t max_length, int64_t threads)
-    : labels_(dataset.labels) {
+    : labels_(dataset.labels), max_length_(max_length) {
   if (threads < 1) {
     throw std::invalid_argument("TokenizedTexts: expected threads of at least 1, got " +
                                 std::to_string(threads));

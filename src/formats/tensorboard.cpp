@@ -77,18 +77,6 @@ std::string scalar_event(std::string_view tag, double value, int64_t step) {
   return event_at_now() + field(2, step) + field(5, field(1, summary_value));
 }
 
-std::string image_event(std::string_view tag, std::string_view image, std::string_view description,
-                        int64_t step) {
-  auto summary_value = field(1, tag) + field(4, image);
-  if (!description.empty()) {
-    // TensorBoard's data server takes a description only from metadata that say whose and what they are.
-    constexpr int64_t kBlobSequence = 3;  // DataClass
-    summary_value += field(
-        9, field(1, field(1, std::string_view("images"))) + field(3, description) + field(4, kBlobSequence));
-  }
-  return event_at_now() + field(2, step) + field(5, field(1, summary_value));
-}
-
 /// A session that starts at a step: readers forget what came after it before.
 std::string session_start_event(int64_t step) {
   constexpr int64_t kStart = 1;
@@ -134,13 +122,6 @@ TensorBoardWriter::TensorBoardWriter(const std::filesystem::path& folder, std::o
 
 void TensorBoardWriter::add_scalar(std::string_view tag, double value, int64_t step) {
   write(scalar_event(tag, value, step));
-}
-
-void TensorBoardWriter::add_image(std::string_view tag, std::string_view png, int64_t width, int64_t height,
-                                  int64_t step, std::string_view description) {
-  constexpr int64_t kRgba = 4;  // channels
-  const auto image = field(1, height) + field(2, width) + field(3, kRgba) + field(4, png);
-  write(image_event(tag, image, description, step));
 }
 
 void TensorBoardWriter::write(std::string_view event) {

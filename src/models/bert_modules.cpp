@@ -1,4 +1,4 @@
-#include "bert_modules.h"
+#include "models/bert_modules.h"
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
@@ -37,38 +37,42 @@ at::Tensor exact_linear(const at::Tensor& x, const at::Tensor& weight, const at:
 BertEmbeddings::BertEmbeddings(const BertConfig& config)
     : layer_norm_eps_(config.layer_norm_eps), dropout_(config.hidden_dropout_prob) {
   const int64_t hidden = config.hidden_size;
-  word_ = register_parameter("word_embeddings", at::zeros({config.vocab_size, hidden}));
-  position_ = register_parameter("position_embeddings", at::zeros({config.max_position_embeddings, hidden}));
-  token_type_ = register_parameter("token_type_embeddings", at::zeros({config.type_vocab_size, hidden}));
-  norm_weight_ = register_parameter("norm_weight", at::ones({hidden}));
-  norm_bias_ = register_parameter("norm_bias", at::zeros({hidden}));
+  word_ = add_parameter("word_embeddings", at::zeros({config.vocab_size, hidden}));
+  position_ = add_parameter("position_embeddings", at::zeros({config.max_position_embeddings, hidden}));
+  token_type_ = add_parameter("token_type_embeddings", at::zeros({config.type_vocab_size, hidden}));
+  norm_weight_ = add_parameter("norm_weight", at::ones({hidden}));
+  norm_bias_ = add_parameter("norm_bias", at::zeros({hidden}));
 }
 
-at::Tensor BertEmbeddings::forward(const TextBatch& batch, const sampling::StreamKey& stream, bool training) {
+at::Tensor BertEmbeddings::forward(const TextBatch& batch, const nn::PassOptions& options) {
   const auto positions = positions_of_rows(batch.offsets, position_.size(0)).to(batch.token_ids.device());
   return ops::embeddings({batch.token_ids, positions, batch.token_type_ids},
                          {word_, position_, token_type_, norm_weight_, norm_bias_},
-                         ops::make_rng_tensor(stream), {layer_norm_eps_, training ? dropout_ : 0.0});
+                         ops::make_rng_tensor(options.stream()),
+                         {layer_norm_eps_, options.training ? dropout_ : 0.0});
 }
 
 BertHead::BertHead(const BertConfig& config) : dropout_(config.classifier_dropout) {
-  pooler_weight_ = register_parameter("pooler_weight", at::zeros({config.hidden_size, config.hidden_size}));
-  pooler_bias_ = register_parameter("pooler_bias", at::zeros({config.hidden_size}));
-  classifier_weight_ =
-      register_parameter("classifier_weight", at::zeros({config.num_labels, config.hidden_size}));
-  classifier_bias_ = register_parameter("classifier_bias", at::zeros({config.num_labels}));
+  constexpr nn::ParameterTraits kWeight{.weight_decay = true, .below_topmost_sampling = false};
+  constexpr nn::ParameterTraits kBias{.weight_decay = false, .below_topmost_sampling = false};
+  const int64_t hidden = config.hidden_size, labels = config.num_labels;
+  pooler_weight_ = add_parameter("pooler_weight", at::zeros({hidden, hidden}), kWeight);
+  pooler_bias_ = add_parameter("pooler_bias", at::zeros({hidden}), kBias);
+  classifier_weight_ = add_parameter("classifier_weight", at::zeros({labels, hidden}), kWeight);
+  classifier_bias_ = add_parameter("classifier_bias", at::zeros({labels}), kBias);
 }
 
-at::Tensor BertHead::forward(const at::Tensor& first_rows, const sampling::StreamKey& stream, bool training) {
+at::Tensor BertHead::forward(const at::Tensor& first_rows, const nn::PassOptions& options) {
   const auto pooled = exact_linear(first_rows, pooler_weight_, pooler_bias_).tanh();
-  const auto kept =
-      ops::dropout(pooled, ops::make_rng_tensor(stream), Site::pooler_dropout, training ? dropout_ : 0);
+  const auto kept = ops::dropout(pooled, ops::make_rng_tensor(options.stream()), Site::pooler_dropout,
+                                 options.training ? dropout_ : 0);
   return exact_linear(kept, classifier_weight_, classifier_bias_);
 }
 
-double BertHead::forward_flops(int64_t samples) const {
-  return 2.0 * static_cast<double>(samples) *
-         static_cast<double>(pooler_weight_.numel() + classifier_weight_.numel());
+nn::Flops BertHead::flops(int64_t samples) const {
+  const double forward = 2.0 * static_cast<double>(samples) *
+                         static_cast<double>(pooler_weight_.numel() + classifier_weight_.numel());
+  return {.forward = forward, .backward = 2 * forward};
 }
 
 }  // namespace vcas::models

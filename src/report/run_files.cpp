@@ -4,8 +4,10 @@
 
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 #include <string_view>
 
+#include "report/metric.h"
 #include "vcas/formats/error.h"
 #include "vcas/formats/json.h"
 
@@ -26,6 +28,11 @@ std::optional<double> number_if_any(const JsonObject& line, std::string_view key
 double number_or_nan(const JsonObject& line, std::string_view key) {
   if (!line.json().contains(key)) line.fail(key, "a number or null");
   return line.number_or(key, std::numeric_limits<double>::quiet_NaN());
+}
+
+double metric_or_nan(const JsonObject& line, std::string_view name) {
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  return is_share(name) ? line.number_or(name, kNone, 0, 1) : line.number_or(name, kNone);
 }
 
 std::vector<double> numbers(const JsonObject& line, std::string_view key) {
@@ -88,13 +95,21 @@ std::vector<MetricsLine> read_metrics(const fs::path& path) {
   return metrics;
 }
 
+/// Every key but two is a metric.
+EvaluationLine evaluation_line(const JsonObject& line) {
+  EvaluationLine read;
+  read.step = line.integer("step", 0);
+  for (const auto& [key, _] : line.json().items()) {
+    if (key != "step" && key != "examples") read.metrics[key] = metric_or_nan(line, key);
+  }
+  if (!read.metrics.contains(std::string(kLoss))) line.fail(kLoss, "a number or null");
+  return read;
+}
+
 std::vector<EvaluationLine> read_evaluations(const fs::path& path) {
   std::vector<EvaluationLine> evaluations;
   if (!fs::exists(path)) return evaluations;
-  for_each_line(path, [&](const JsonObject& line) {
-    evaluations.push_back(
-        {line.integer("step", 0), number_or_nan(line, "loss"), line.number("accuracy", 0, 1)});
-  });
+  for_each_line(path, [&](const JsonObject& line) { evaluations.push_back(evaluation_line(line)); });
   return evaluations;
 }
 
@@ -149,6 +164,11 @@ nlohmann::json read_summary(const fs::path& path) {
   object.integer("seed", 0);
   object.integer("steps", 0);
   object.object("flops").number("performed");
+  try {
+    metrics_of_summary(summary);
+  } catch (const std::invalid_argument& error) {
+    throw formats::InputError(path.string(), error.what());
+  }
   return summary;
 }
 

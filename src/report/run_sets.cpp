@@ -51,9 +51,8 @@ ComparedRun compared_run(const nlohmann::json& json, const fs::path& source) {
 std::optional<ComparedRun> compared_of(const RunFiles& files, const std::string& group,
                                        const fs::path& folder) {
   if (files.summary.is_null()) return std::nullopt;
-  return compared_run(
-      {{"method", group}, {"seed", files.summary.at("seed")}, {"summary", files.summary}, {"correct", ""}},
-      folder / "summary.json");
+  return compared_run({{"method", group}, {"seed", files.summary.at("seed")}, {"summary", files.summary}},
+                      folder / "summary.json");
 }
 
 std::string run_name(const std::string& group, std::string_view seed) {

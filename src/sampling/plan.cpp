@@ -8,12 +8,12 @@
 namespace vcas::sampling {
 namespace {
 
-constexpr int64_t kHeader = 8;  // values before row_counts
+constexpr int64_t kHeader = 7;  // values before row_counts
 
 void check_plan(const at::Tensor& tensor) {
   TORCH_CHECK(tensor.defined() && tensor.device().is_cpu() && tensor.scalar_type() == at::kLong &&
                   tensor.dim() == 1 && tensor.is_contiguous() && tensor.numel() >= kHeader,
-              "plan: expected a contiguous int64 CPU tensor of at least 8 values, got ",
+              "plan: expected a contiguous int64 CPU tensor of at least 7 values, got ",
               tensor.defined() ? tensor.toString() : "an undefined tensor", " of ",
               tensor.defined() ? tensor.numel() : 0, " values");
 }
@@ -36,7 +36,6 @@ void write_plan(const BlockPlan& plan, at::Tensor& tensor) {
   *values++ = static_cast<int64_t>(plan.stream.seed);
   *values++ = plan.stream.micro_batch;
   *values++ = plan.stream.layer;
-  *values++ = plan.stream.rank;
   *values++ = plan.stream.draw;
   *values++ = plan.sample_count;
   std::copy(plan.row_counts.begin(), plan.row_counts.end(), values);
@@ -56,7 +55,6 @@ BlockPlan read_plan(const at::Tensor& tensor) {
   plan.stream.seed = static_cast<uint64_t>(*values++);
   plan.stream.micro_batch = static_cast<uint32_t>(*values++);
   plan.stream.layer = static_cast<uint32_t>(*values++);
-  plan.stream.rank = static_cast<uint32_t>(*values++);
   plan.stream.draw = static_cast<uint32_t>(*values++);
   plan.sample_count = *values++;
   plan.row_counts.assign(values, end);

@@ -47,4 +47,22 @@ std::vector<double> keep_ratios(const std::vector<at::Tensor>& norms_by_block, d
   return ratios;
 }
 
+std::vector<double> keep_ratios(const SamplingLayout& layout, const std::vector<at::Tensor>& norms_by_block,
+                                double s) {
+  TORCH_CHECK(norms_by_block.size() == layout.blocks.size(), "keep_ratios: expected norms of ",
+              layout.blocks.size(), " blocks, got ", norms_by_block.size());
+  std::vector<double> ratios;
+  double largest = 0;
+  for (size_t l = 0; l < layout.blocks.size(); ++l) {
+    if (l > 0 && is_topmost(layout, l - 1)) largest = 0;
+    if (layout.blocks[l].samples_activations) {
+      largest = std::max(largest, keep_ratio(norms_by_block[l], s));
+      ratios.push_back(largest);
+    } else {
+      ratios.push_back(1);
+    }
+  }
+  return ratios;
+}
+
 }  // namespace vcas::sampling

@@ -69,13 +69,6 @@ std::u32string WordPiece::normalize(std::string_view text) const {
   return options_.lowercase ? lowercase(result) : result;
 }
 
-std::vector<std::filesystem::path> tokenizer_files(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> files;
-  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json",
-                           "added_tokens.json"}) {
-    if (std::filesystem::is_regular_file(folder / name)) files.push_back(folder / name);
-  }
-  return files;
-}
+std::unique_ptr<TextEncoder> WordPiece::encoder() const { return std::make_unique<WordPieceEncoder>(*this); }
 
 }  // namespace vcas::text

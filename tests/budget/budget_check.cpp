@@ -1,6 +1,5 @@
 // Trains MiniLM on WordNet's glosses by VCAS, stops at some points, measures the variances there by brute
 // force and prints how much of its budgets the controller spends: a table on stderr, JSON on stdout.
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -11,10 +10,9 @@
 #include <vector>
 
 #include "variances.h"
-#include "vcas/data/dataset.h"
-#include "vcas/training/text_classification_task.h"
-#include "vcas/training/text_model_directory.h"
-#include "vcas/training/trainer.h"
+#include "vcas/tasks/text_classification.h"
+#include "vcas/training/loop/trainer.h"
+#include "vcas/training/methods/vcas.h"
 
 namespace {
 
@@ -57,15 +55,16 @@ Options parse(int argc, char** argv) {
 }
 
 /// The plan of the present training passes, from what the method reports for the log.
-vcas::sampling::SamplingPlan present_plan(const training::SamplingStatus& status, const training::Task& task,
+vcas::sampling::SamplingPlan present_plan(const training::SamplingStatus& status,
+                                          const vcas::sampling::SamplingLayout& layout,
                                           vcas::sampling::DrawMethod draw) {
   vcas::sampling::SamplingPlan plan;
   plan.sampled = true;
   plan.draw_method = draw;
   plan.sample_keep_ratio = status.sample_keep_ratio;
-  for (const auto& block : task.sampled_linears()) {
+  for (const auto& block : layout.blocks) {
     auto& ratios = plan.row_keep_ratio.emplace_back();
-    for (const auto& linear : block) ratios.push_back(status.row_keep_ratio.at(linear.name));
+    for (const auto& weight : block.weights) ratios.push_back(status.row_keep_ratio.at(weight.name));
   }
   return plan;
 }
@@ -125,29 +124,26 @@ void print(const json& point) {
 }
 
 json run(const Options& options) {
-  const auto directory = training::read_text_model_directory(options.model);
-  const auto splits = vcas::data::read_wordnet_nouns();
-  auto texts = vcas::data::TokenizedTexts(splits.train, directory.tokenizer, /*max_length=*/128,
-                                          at::get_num_threads());
-  const auto model = training::load_text_classifier(directory, splits.train.label_names, options.seed,
-                                                    /*require_head=*/false);
   training::TrainOptions train;
   train.learning_rate = 1e-4;
   train.warmup_ratio = 0.1;
   train.per_device_train_batch_size = 32;
   train.max_steps = options.total_steps;
   train.seed = options.seed;
-  training::TextClassificationTask task(*model, std::move(texts), std::nullopt, {options.seed, 32, 32, false},
-                                        [](const auto&) {});
-  training::VcasMethod method(options.controller, task.parameters(), task.sampled_linears(), options.seed);
-  training::Trainer trainer(train, task, method);
+  vcas::tasks::TextClassificationOptions data;
+  data.model_name_or_path = options.model;
+  data.dataset = "wordnet-nouns";
+  const auto task = vcas::tasks::load_text_classification(data, train);
+  const auto layout = task->model().layout();
+  training::VcasMethod method(options.controller, task->model(), options.seed);
+  training::Trainer trainer(train, *task, method);
   json points = json::array();
   for (const int64_t point : options.points) {
     while (trainer.steps_done() < point) trainer.step();
     const auto status = method.status().value();
-    const auto plan = present_plan(status, task, options.controller.draw_method);
+    const auto plan = present_plan(status, layout, options.controller.draw_method);
     // Batches that training comes to next, so that it has not fitted them.
-    points.push_back(report(point, status, measure(task, plan, point, options.seed, options.effort)));
+    points.push_back(report(point, status, measure(*task, plan, point, train, options.effort)));
     print(points.back());
   }
   return {{"act_var_tau", options.controller.act_var_tau},

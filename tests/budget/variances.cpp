@@ -6,7 +6,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
+#include <iterator>
+
+#include "vcas/nn/parameter.h"
+#include "vcas/sampling/counts.h"
+#include "vcas/training/loop/batch_source.h"
+#include "vcas/training/methods/exact.h"
 
 namespace vcas::budget {
 namespace {
@@ -59,27 +64,14 @@ double row_variance(const double* scores, int64_t n, int64_t count) {
   return variance;
 }
 
-struct Parameters {
-  std::vector<size_t> below;            ///< indices among the trainable ones
-  std::map<std::string, size_t> place;  ///< of a name among `below`
-
-  explicit Parameters(const std::vector<models::NamedParameter>& all) {
-    for (size_t i = 0; i < all.size(); ++i) {
-      if (!all[i].below_topmost_sampling) continue;
-      place[all[i].name] = below.size();
-      below.push_back(i);
-    }
+/// Dense gradients of the parameters at these indices.
+std::vector<at::Tensor> select(const std::vector<at::Tensor>& gradients, const std::vector<size_t>& indices) {
+  auto selected = nn::select(gradients, indices);
+  for (auto& gradient : selected) {
+    if (gradient.is_sparse()) gradient = gradient.to_dense();
   }
-  std::vector<at::Tensor> select(const std::vector<at::Tensor>& gradients) const {
-    std::vector<at::Tensor> selected;
-    for (const size_t i : below) {
-      selected.push_back(gradients[i].is_sparse() ? gradients[i].to_dense() : gradients[i]);
-    }
-    return selected;
-  }
-};
-
-int64_t at_least_one(double value) { return std::max<int64_t>(1, std::llround(value)); }
+  return selected;
+}
 
 /// SampleA alone, with a draw number that neither training nor an adaptation uses on this micro-batch.
 sampling::SamplingPlan samples_alone(sampling::SamplingPlan plan, int64_t draw) {
@@ -89,71 +81,69 @@ sampling::SamplingPlan samples_alone(sampling::SamplingPlan plan, int64_t draw) 
   return plan;
 }
 
-void add_row_variances(const sampling::SamplingPlan& plan, const std::vector<sampling::SamplingStats>& blocks,
-                       const training::MicroBatch& batch,
-                       const std::vector<std::vector<models::SampledLinear>>& linears, double share,
+/// @param rows by block. @param weights all of the layout, block after block.
+void add_row_variances(const sampling::SamplingPlan& plan, const sampling::PassStatistics& pass,
+                       const std::vector<sampling::BlockRows>& rows, double share,
                        std::vector<WeightVariance>& weights) {
-  const auto samples = static_cast<double>(batch.offsets.size() - 1);
   size_t next = 0;
-  for (size_t b = 0; b < linears.size(); ++b) {
-    const auto kept_samples = static_cast<double>(at_least_one(plan.sample_keep_ratio[b] * samples));
-    const auto scores = blocks[b].row_scores.contiguous();
-    for (size_t i = 0; i < linears[b].size(); ++i, ++next) {
-      const double all =
-          linears[b][i].one_row_per_sample ? samples : static_cast<double>(batch.offsets.back());
-      const auto rows = at_least_one(kept_samples / samples * all);
-      const double nu = plan.row_keep_ratio[b][i];
-      weights[next].rows += share * static_cast<double>(rows);
-      if (nu >= 1) continue;
-      const auto n = scores.size(1);
+  for (size_t b = 0; b < rows.size(); ++b) {
+    const auto counts = sampling::block_counts(plan.sample_keep_ratio[b], plan.row_keep_ratio[b], rows[b]);
+    for (size_t i = 0; i < counts.kept.size(); ++i, ++next) {
+      weights[next].rows += share * static_cast<double>(counts.available[i]);
+      if (counts.kept[i] == sampling::BlockPlan::kAllRows) continue;
+      const auto scores = pass.blocks[b].weights[i].scores.contiguous();
       weights[next].sampling +=
-          share * row_variance(scores.const_data_ptr<double>() + static_cast<int64_t>(i) * n, n,
-                               at_least_one(nu * static_cast<double>(rows)));
+          share * row_variance(scores.const_data_ptr<double>(), scores.numel(), counts.kept[i]);
     }
   }
 }
 
 }  // namespace
 
-Variances measure(training::Task& task, const sampling::SamplingPlan& plan, int64_t first, uint64_t seed,
-                  const Effort& effort) {
-  const Parameters parameters(task.parameters());
-  const auto linears = task.sampled_linears();
+Variances measure(training::Task& task, const sampling::SamplingPlan& plan, int64_t first,
+                  const training::TrainOptions& options, const Effort& effort) {
+  const auto below = nn::controlled_parameters(task.model().trainable_parameters());
+  const auto layout = task.model().layout();
   Variances result;
-  for (size_t b = 0; b < linears.size(); ++b)
-    for (size_t i = 0; i < linears[b].size(); ++i)
-      result.weights.push_back({linears[b][i].name, plan.row_keep_ratio[b][i]});
+  for (size_t b = 0; b < layout.blocks.size(); ++b)
+    for (size_t i = 0; i < layout.blocks[b].weights.size(); ++i)
+      result.weights.push_back({layout.blocks[b].weights[i].name, plan.row_keep_ratio[b][i]});
 
+  training::ExactMethod exact_method;
+  training::BatchSource source(task, exact_method, options);
+  const int64_t per_epoch = source.batches_per_epoch();
   Dispersion dispersion;
   std::vector<double> batch_means;
   int64_t number = first;
   for (int64_t used = 0; used < effort.sgd_batches; ++number) {
-    const int64_t per_epoch = task.micro_batches_per_epoch();
-    const auto batch = task.forward({number / per_epoch, number % per_epoch, number}, seed);
-    if (!batch.full_size) continue;
+    const auto batch = source.take({number / per_epoch, number % per_epoch, number});
+    if (!source.is_full_size(*batch)) continue;
+    auto pass = task.forward(*batch, {.seed = options.seed, .micro_batch = number});
     const bool draws = used++ < effort.activation_batches;
-    const auto exact = parameters.select(batch.pass->backward({.last_pass = !draws}).gradients);
+    const auto exact = select(pass.backward({.last_pass = !draws}).gradients, below);
     dispersion.add(exact);
     result.squared_norms.push_back(0);
     for (const auto& gradient : exact) result.squared_norms.back() += squared_norm(gradient);
     if (!draws) continue;
     batch_means.push_back(0);
     for (int64_t j = 0; j < effort.draws_per_batch; ++j) {
-      const auto sampled = batch.pass->backward(
-          {.plan = samples_alone(plan, j), .want_stats = true, .last_pass = j + 1 == effort.draws_per_batch});
-      const auto gradients = parameters.select(sampled.gradients);
+      const auto sampled = pass.backward({.plan = samples_alone(plan, j),
+                                          .want_statistics = true,
+                                          .last_pass = j + 1 == effort.draws_per_batch});
+      const auto gradients = select(sampled.gradients, below);
       for (size_t t = 0; t < gradients.size(); ++t)
         batch_means.back() +=
             squared_norm(gradients[t].sub(exact[t])) / static_cast<double>(effort.draws_per_batch);
       const double share = 1 / static_cast<double>(effort.draws_per_batch * effort.activation_batches);
-      add_row_variances(plan, sampled.blocks, batch, linears, share, result.weights);
+      add_row_variances(plan, sampled.statistics, pass.rows(), share, result.weights);
     }
   }
 
-  for (size_t t = 0; t < parameters.below.size(); ++t) result.sgd += dispersion.of(t);
-  for (auto& weight : result.weights)
-    if (const auto found = parameters.place.find(weight.name); found != parameters.place.end())
-      weight.sgd = dispersion.of(found->second);
+  for (size_t t = 0; t < below.size(); ++t) result.sgd += dispersion.of(t);
+  auto next = result.weights.begin();
+  for (const auto& block : layout.blocks)
+    for (const auto& weight : block.weights)
+      (next++)->sgd = weight.trainable ? dispersion.of(static_cast<size_t>(weight.gradient)) : 0;
   const auto batches = static_cast<double>(batch_means.size());
   for (const double mean : batch_means) result.activation += mean / batches;
   for (const double mean : batch_means)

@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "vcas/sampling/plan.h"
-#include "vcas/training/task.h"
+#include "vcas/training/loop/options.h"
+#include "vcas/training/loop/task.h"
 
 /// Variances at fixed weights by brute force, over many batches and draws, apart from the controller's code.
 namespace vcas::budget {
@@ -44,7 +45,8 @@ struct Effort {
 /// V_w   = mean over the same passes of Σ (1-q_r)/q_r ŵ_r², ŵ_r the leverage scores of the rows that SampleA
 ///         kept, q_r from the count that the plan gives.
 /// @param plan  what training uses at present. @param first number of the first micro-batch to use.
-Variances measure(training::Task& task, const sampling::SamplingPlan& plan, int64_t first, uint64_t seed,
-                  const Effort& effort);
+/// @param options  of training.
+Variances measure(training::Task& task, const sampling::SamplingPlan& plan, int64_t first,
+                  const training::TrainOptions& options, const Effort& effort);
 
 }  // namespace vcas::budget

@@ -1,4 +1,4 @@
-#include "vcas/control/controller.h"
+#include "control/controller.h"
 
 #include <gtest/gtest.h>
 
@@ -26,7 +26,7 @@ int64_t adapt(VarianceController& controller, SyntheticProblem& problem, int ada
               int64_t micro_batch = 0) {
   for (int done = 0; done < adaptations; ++micro_batch) {
     if (controller.adapts(micro_batch, true)) {
-      done += controller.observe(micro_batch, observe_batch(controller, problem.batch(), micro_batch));
+      done += observe(controller, micro_batch, observe_batch(controller, problem.batch(), micro_batch));
     }
   }
   return micro_batch;
@@ -43,9 +43,9 @@ TEST(VarianceController, KeepsEverythingBeforeTheFirstAdaptation) {
     auto c = controller(policy);
     EXPECT_FALSE(c.plan().sampled);
     EXPECT_EQ(c.s(), 1);
-    EXPECT_FALSE(c.observe(0, observe_batch(c, problem.batch(), 0)));
+    EXPECT_FALSE(observe(c, 0, observe_batch(c, problem.batch(), 0)));
     EXPECT_FALSE(c.plan().sampled);
-    EXPECT_TRUE(c.observe(1, observe_batch(c, problem.batch(), 1)));
+    EXPECT_TRUE(observe(c, 1, observe_batch(c, problem.batch(), 1)));
     EXPECT_TRUE(c.plan().sampled);
   }
 }
@@ -60,7 +60,7 @@ std::vector<int64_t> window_starts(Policy policy, int64_t stretch, int64_t micro
   for (int64_t i = 0; i < micro_batches; ++i) {
     if (!c.adapts(i, true)) continue;
     if (!open) starts.push_back(i);
-    open = !c.observe(i, observe_batch(c, problem.batch(), i));
+    open = !observe(c, i, observe_batch(c, problem.batch(), i));
   }
   return starts;
 }
@@ -87,10 +87,10 @@ TEST(VarianceController, PostponesSmallerMicroBatches) {
   auto c = controller(Policy::paper);
   EXPECT_FALSE(c.adapts(0, false));
   EXPECT_TRUE(c.adapts(1, true));
-  c.observe(1, observe_batch(c, problem.batch(), 1));
+  observe(c, 1, observe_batch(c, problem.batch(), 1));
   EXPECT_FALSE(c.adapts(2, false));
   EXPECT_TRUE(c.adapts(3, true));
-  EXPECT_TRUE(c.observe(3, observe_batch(c, problem.batch(), 3)));
+  EXPECT_TRUE(observe(c, 3, observe_batch(c, problem.batch(), 3)));
   EXPECT_FALSE(c.adapts(4, true));
   EXPECT_FALSE(c.adapts(100, true));
   EXPECT_TRUE(c.adapts(101, true));
@@ -104,10 +104,10 @@ TEST(VarianceController, NumbersTheDrawsOfAWindowDistinctly) {
     EXPECT_EQ(numbers, std::set<int64_t>{0});
     for (int64_t i = 0; i < 2; ++i) {
       const auto batch = problem.batch();
-      for (const auto& plan : c.probe_plans(statistics(batch, keep_everything(batch)))) {
-        numbers.insert(plan.draw_number);
+      for (const auto& request : c.trial_passes(statistics(batch, keep_everything(batch)))) {
+        numbers.insert(request.plan.draw_number);
       }
-      c.observe(i, observe_batch(c, batch, i));
+      observe(c, i, observe_batch(c, batch, i));
     }
     EXPECT_EQ(numbers, (std::set<int64_t>{0, 1, 2, 3, 4}));
   }
@@ -134,7 +134,7 @@ TEST(VarianceController, RatiosRiseFromBlockToBlockAndStayInRange) {
   }
 }
 
-void expect_unmoved_by(const std::function<void(BatchObservation&)>& spoil) {
+void expect_unmoved_by(const std::function<void(Observation&)>& spoil) {
   for (const Policy policy : {Policy::paper, Policy::solve}) {
     for (const int64_t bad_batch : {0, 1}) {
       SyntheticProblem problem(3);
@@ -143,12 +143,12 @@ void expect_unmoved_by(const std::function<void(BatchObservation&)>& spoil) {
       while (!c.adapts(i, true)) ++i;
       const auto before = c.state().dump();
       if (bad_batch == 1) {
-        c.observe(i, observe_batch(c, problem.batch(), i));
+        observe(c, i, observe_batch(c, problem.batch(), i));
         ++i;
       }
       auto observation = observe_batch(c, problem.batch(), i);
       spoil(observation);
-      EXPECT_FALSE(c.observe(i, observation));
+      EXPECT_FALSE(observe(c, i, observation));
       EXPECT_EQ(c.state().dump(), before);
       EXPECT_TRUE(c.adapts(i + 1, true)) << "the window begins anew";
     }
@@ -158,11 +158,11 @@ void expect_unmoved_by(const std::function<void(BatchObservation&)>& spoil) {
 TEST(VarianceController, IsLeftAsItWasByANonFiniteBatch) {
   constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
   constexpr double kInf = std::numeric_limits<double>::infinity();
-  expect_unmoved_by([](BatchObservation& o) { o.exact_gradients[3][1] = kNaN; });
-  expect_unmoved_by([](BatchObservation& o) { o.exact_gradients[0][0] = kInf; });
-  expect_unmoved_by([](BatchObservation& o) { o.exact[1].sample_norms[4] = kInf; });
-  expect_unmoved_by([](BatchObservation& o) { o.exact[0].row_scores[1][2] = kNaN; });
-  expect_unmoved_by([](BatchObservation& o) { o.sampled_squared_error[1] = kNaN; });
+  expect_unmoved_by([](Observation& o) { o.gradients[3][1] = kNaN; });
+  expect_unmoved_by([](Observation& o) { o.gradients[0][0] = kInf; });
+  expect_unmoved_by([](Observation& o) { o.exact.blocks[1].sample_norms[4] = kInf; });
+  expect_unmoved_by([](Observation& o) { o.exact.blocks[0].weights[1].scores[2] = kNaN; });
+  expect_unmoved_by([](Observation& o) { o.trials[1].squared_error = kNaN; });
 }
 
 // Continues `original` and a controller restored from its state with the same batches.
@@ -192,7 +192,7 @@ TEST(VarianceController, ContinuesFromItsStateToTheBit) {
     auto inside = controller(policy);
     int64_t i = adapt(inside, problem, 2);
     while (!inside.adapts(i, true)) ++i;
-    ASSERT_FALSE(inside.observe(i, observe_batch(inside, problem.batch(), i)));
+    ASSERT_FALSE(observe(inside, i, observe_batch(inside, problem.batch(), i)));
     expect_same_continuation(inside, i + 1, policy);
   }
 }
@@ -200,13 +200,13 @@ TEST(VarianceController, ContinuesFromItsStateToTheBit) {
 TEST(VarianceController, RefusesAStateThatDoesNotFit) {
   SyntheticProblem problem(4);
   auto c = controller(Policy::solve);
-  c.observe(0, observe_batch(c, problem.batch(), 0));
+  observe(c, 0, observe_batch(c, problem.batch(), 0));
   const auto numbers = c.state();
   const auto tensors = c.state_tensors();
   auto other_policy = controller(Policy::paper);
   EXPECT_THROW(other_policy.load_state(numbers, tensors), c10::Error);
   auto layout = SyntheticProblem::layout();
-  layout.blocks[1][0].name = "another";
+  layout.blocks[1].weights[0].name = "another";
   VarianceController other_layout(options(Policy::solve), layout, 5);
   EXPECT_THROW(other_layout.load_state(numbers, tensors), c10::Error);
   auto target = controller(Policy::solve);
@@ -224,17 +224,21 @@ TEST(VarianceController, RefusesObservationsThatDoNotFit) {
   SyntheticProblem problem(4);
   auto c = controller(Policy::paper);
   const auto good = observe_batch(c, problem.batch(), 0);
-  const auto refused = [&](const std::function<void(BatchObservation&)>& spoil) {
+  const auto refused = [&](const std::function<void(Observation&)>& spoil) {
     auto observation = good;
     spoil(observation);
     EXPECT_THROW(c.observe(0, observation), c10::Error);
   };
-  refused([](auto& o) { o.offsets = {0}; });
-  refused([](auto& o) { o.exact.pop_back(); });
-  refused([](auto& o) { o.sampled.pop_back(); });
-  refused([](auto& o) { o.sampled_squared_error.push_back(0); });
-  refused([](auto& o) { o.exact_gradients.pop_back(); });
-  refused([](auto& o) { o.exact[0].sample_norms = o.exact[0].sample_norms.slice(0, 1); });
+  refused([](auto& o) { o.exact.blocks[0].weights[1].offsets = {0}; });
+  refused([](auto& o) { o.exact.blocks[0].weights[1].offsets[3] = 1000; });
+  refused([](auto& o) { o.exact.blocks.pop_back(); });
+  refused([](auto& o) { o.exact.blocks[2].weights.pop_back(); });
+  refused([](auto& o) { o.trials.pop_back(); });
+  refused([](auto& o) { o.trials.push_back(o.trials[0]); });
+  refused([](auto& o) { o.trials[1].statistics = {}; });
+  refused([](auto& o) { o.trials[1].statistics.blocks[0].weights[0].scores.reset(); });
+  refused([](auto& o) { o.gradients.pop_back(); });
+  refused([](auto& o) { o.exact.blocks[0].sample_norms = o.exact.blocks[0].sample_norms.slice(0, 1); });
 }
 
 TEST(VarianceController, RefusesOptionsOutOfRange) {
@@ -251,7 +255,7 @@ TEST(VarianceController, RefusesOptionsOutOfRange) {
   refused([](auto& o) { o.cal_var_stretch = kLargestStretch + 1; });
   refused([](auto& o) { o.cal_var_freq = kLargestInterval + 1; });
   refused([](auto& o) { o.s_min = 2; });
-  EXPECT_THROW(VarianceController(ControllerOptions{}, SamplingLayout{}, 1), c10::Error);
+  EXPECT_THROW(VarianceController(ControllerOptions{}, sampling::SamplingLayout{}, 1), c10::Error);
 }
 
 }  // namespace

@@ -11,10 +11,9 @@ namespace vcas::control {
 namespace {
 
 WindowBatch recorded(const SyntheticBatch& batch) {
-  BatchObservation observation;
-  observation.offsets = batch.offsets;
+  Observation observation;
   observation.exact = statistics(batch, keep_everything(batch));
-  return window_batch(observation);
+  return window_batch(observation, SyntheticProblem::layout(), Policy::solve);
 }
 
 TEST(NestedReplay, DrawsWhatABackwardPassWouldDraw) {
@@ -24,7 +23,8 @@ TEST(NestedReplay, DrawsWhatABackwardPassWouldDraw) {
   sampling::SamplingPlan plan;
   plan.draw_number = 3;
   plan.sample_keep_ratio = {0.3, 0.5, 0.6};
-  const auto replayed = replay_draw(recorded(batch), plan.sample_keep_ratio, plan.draw_method, stream);
+  const auto replayed = replay_draw(SyntheticProblem::layout(), recorded(batch), plan.sample_keep_ratio,
+                                    plan.draw_method, stream);
   const auto expected = sample_activations(batch, plan, stream);
   for (size_t l = 0; l < expected.size(); ++l) {
     for (size_t i = 0; i < expected[l].size(); ++i) {
@@ -38,8 +38,8 @@ TEST(NestedReplay, ADroppedSampleNeverReturns) {
   SyntheticProblem problem(2);
   const WindowBatch batch = recorded(problem.batch());
   for (uint32_t draw = 0; draw < 50; ++draw) {
-    const auto replayed =
-        replay_draw(batch, {0.5, 0.5, 0.5}, sampling::DrawMethod::fixed, {.seed = 1, .draw = draw});
+    const auto replayed = replay_draw(SyntheticProblem::layout(), batch, {0.5, 0.5, 0.5},
+                                      sampling::DrawMethod::fixed, {.seed = 1, .draw = draw});
     for (size_t l = 0; l + 1 < replayed.scale.size(); ++l) {
       for (size_t i = 0; i < replayed.scale[l].size(); ++i) {
         EXPECT_TRUE(replayed.scale[l + 1][i] > 0 || replayed.scale[l][i] == 0);
@@ -60,8 +60,9 @@ TEST(NestedReplay, IsUnbiased) {
   double largest = 0;
   for (uint32_t micro_batch = 0; micro_batch < kBatches; ++micro_batch) {
     for (uint32_t draw = 0; draw < kDraws; ++draw) {
-      const auto replayed = replay_draw(batch, {0.5, 0.6, 0.7}, sampling::DrawMethod::fixed,
-                                        {.seed = 8, .micro_batch = micro_batch, .draw = draw});
+      const auto replayed =
+          replay_draw(SyntheticProblem::layout(), batch, {0.5, 0.6, 0.7}, sampling::DrawMethod::fixed,
+                      {.seed = 8, .micro_batch = micro_batch, .draw = draw});
       for (size_t l = 0; l < 3; ++l) {
         for (size_t i = 0; i < 32; ++i) {
           mean[l][i] += replayed.scale[l][i] / (kBatches * kDraws);
@@ -84,20 +85,20 @@ TEST(SampledRows, AreTheScoresOfTheKeptSamples) {
   SyntheticProblem problem(4);
   const SyntheticBatch batch = problem.batch();
   const WindowBatch window = recorded(batch);
-  const auto layout = SyntheticProblem::layout();
-  const auto draw = replay_draw(window, {0.4, 0.5, 0.6}, sampling::DrawMethod::fixed, {.seed = 5});
+  const auto draw = replay_draw(SyntheticProblem::layout(), window, {0.4, 0.5, 0.6},
+                                sampling::DrawMethod::fixed, {.seed = 5});
   const auto stats = statistics(batch, draw.scale);
   for (size_t l = 0; l < 3; ++l) {
     for (size_t k = 0; k < 2; ++k) {
-      const auto& linear = layout.blocks[l][k];
-      const auto outcome = sampled_rows(linear, l, k, window, draw);
-      const int64_t all = linear.one_row_per_sample ? 32 : batch.offsets.back();
-      const at::Tensor scores = stats[l].row_scores[static_cast<int64_t>(k)].slice(0, 0, all).contiguous();
+      const auto outcome = sampled_rows({l, k}, window, draw);
+      const at::Tensor scores = stats.blocks[l].weights[k].scores;
+      const int64_t all = scores.numel();
+      EXPECT_EQ(all, SyntheticProblem::one_row(l, k) ? 32 : batch.offsets.back());
       const RowVariance expected(
           std::vector<double>(scores.data_ptr<double>(), scores.data_ptr<double>() + all));
       EXPECT_EQ(outcome.rows, std::lround(static_cast<double>(draw.kept[l]) / 32 * static_cast<double>(all)));
       for (const int64_t count : {1, 3, 9}) {
-        EXPECT_NEAR(outcome.variance.at(count) / expected.at(count), 1, 1e-9) << linear.name;
+        EXPECT_NEAR(outcome.variance.at(count) / expected.at(count), 1, 1e-9) << l << '.' << k;
       }
     }
   }

@@ -1,38 +1,34 @@
 // Policy paper on a recorded sequence whose every number is worked out by hand below.
 #include <ATen/ops/full.h>
-#include <ATen/ops/ones.h>
 #include <ATen/ops/tensor.h>
-#include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
-#include "vcas/control/controller.h"
+#include "control/synthetic_problem.h"
 
 namespace vcas::control {
 namespace {
 
 at::Tensor doubles(const std::vector<double>& values) { return at::tensor(values, at::kDouble); }
 
-// Two blocks; the first has a trainable and a frozen linear, the second a linear with one row a sample.
-SamplingLayout layout() {
-  return {{{{.name = "a", .gradient_index = 0}, {.name = "frozen", .trainable = false}},
-           {{.name = "b", .one_row_per_sample = true, .gradient_index = 1}}}};
+// Two blocks; the first has a trainable and a frozen weight, the second a weight with one row a sample.
+sampling::SamplingLayout layout() {
+  return {{{.name = "0", .weights = {{.name = "a", .gradient = 0}, {.name = "frozen", .trainable = false}}},
+           {.name = "1", .weights = {{.name = "b", .gradient = 1}}}}};
 }
 
-// Four samples of one row each, twice two rows: offsets 0 2 4 5 6.
-BatchObservation observation(double gradient_a, double gradient_b, const std::vector<double>& errors,
-                             const std::vector<double>& scores_b) {
-  BatchObservation result;
-  result.offsets = {0, 2, 4, 5, 6};
-  result.exact = {{doubles({4, 3, 2, 1}), at::zeros({2, 6}, at::kDouble), {}},
-                  {doubles({5, 3, 1, 1}), at::zeros({1, 6}, at::kDouble), {}}};
-  result.exact_gradients = {at::full({1}, gradient_a), at::full({1}, gradient_b)};
-  for (const double error : errors) {
-    at::Tensor b = at::zeros({1, 6}, at::kDouble);
-    for (size_t i = 0; i < scores_b.size(); ++i) b[0][static_cast<int64_t>(i)] = scores_b[i];
-    result.sampled.push_back(
-        {{doubles({4, 3, 2, 1}), at::ones({2, 6}, at::kDouble), {}}, {doubles({5, 3, 1, 1}), b, {}}});
-    result.sampled_squared_error.push_back(error);
-  }
+// Four samples of one row each, twice two rows.
+sampling::PassStatistics pass(double scores_a, const std::vector<double>& scores_b) {
+  const std::vector<int64_t> rows{0, 2, 4, 5, 6}, samples{0, 1, 2, 3, 4};
+  const at::Tensor a = doubles(std::vector<double>(6, scores_a));
+  return {{{.sample_norms = doubles({4, 3, 2, 1}), .weights = {{rows, a}, {rows, a}}},
+           {.sample_norms = doubles({5, 3, 1, 1}), .weights = {{samples, doubles(scores_b)}}}}};
+}
+
+Observation observation(double gradient_a, double gradient_b, const std::vector<double>& errors,
+                        const std::vector<double>& scores_b) {
+  Observation result{.exact = pass(0, {0, 0, 0, 0}),
+                     .gradients = {at::full({1}, gradient_a), at::full({1}, gradient_b)}};
+  for (const double error : errors) result.trials.push_back({error, pass(1, scores_b)});
   return result;
 }
 
@@ -48,8 +44,8 @@ ControllerOptions options() {
 TEST(PaperPolicy, FollowsItsUpdateRuleOnARecordedSequence) {
   VarianceController controller(options(), layout(), 1);
   EXPECT_TRUE(controller.adapts(0, true));
-  EXPECT_FALSE(controller.observe(0, observation(1, 2, {0, 0}, {1, 1, 1, 1})));
-  EXPECT_TRUE(controller.observe(1, observation(3, 2, {0, 0}, {1, 1, 1, 1})));
+  EXPECT_FALSE(observe(controller, 0, observation(1, 2, {0, 0}, {1, 1, 1, 1})));
+  EXPECT_TRUE(observe(controller, 1, observation(3, 2, {0, 0}, {1, 1, 1, 1})));
   // V_s = 1/2·(3-1)² + 0 = 2; V_act = 0 < 0.2: s = 0.99.
   EXPECT_DOUBLE_EQ(controller.s(), 0.99);
   EXPECT_DOUBLE_EQ(controller.last_report().v_sgd, 2);
@@ -65,8 +61,8 @@ TEST(PaperPolicy, FollowsItsUpdateRuleOnARecordedSequence) {
   // = 2.5: s = 1.
   EXPECT_FALSE(controller.adapts(9, true));
   EXPECT_TRUE(controller.adapts(10, true));
-  controller.observe(10, observation(1, 2, {1, 2}, {1, 1, 1, 1}));
-  controller.observe(11, observation(2, 4, {3, 4}, {1, 1, 1, 1}));
+  observe(controller, 10, observation(1, 2, {1, 2}, {1, 1, 1, 1}));
+  observe(controller, 11, observation(2, 4, {3, 4}, {1, 1, 1, 1}));
   EXPECT_DOUBLE_EQ(controller.s(), 1);
   EXPECT_DOUBLE_EQ(controller.last_report().v_act, 2.5);
   // a: count = round(.95·6) = 6 of 6 rows: V_w = 0, below .05: .95². b: round(.95·4) = 4 of 4: .95².
@@ -79,14 +75,14 @@ TEST(PaperPolicy, AveragesKeepRatiosAndRaisesRowRatiosAboveTheirBudget) {
   auto opts = options();
   opts.s_update_step = 0.4;
   VarianceController controller(opts, layout(), 1);
-  controller.observe(0, observation(1, 2, {0, 0}, {1, 1, 1, 1}));
-  controller.observe(1, observation(3, 2, {0, 0}, {1, 1, 1, 1}));
+  observe(controller, 0, observation(1, 2, {0, 0}, {1, 1, 1, 1}));
+  observe(controller, 1, observation(3, 2, {0, 0}, {1, 1, 1, 1}));
   // s = .6: 4 + 3 ≥ 6 of 10 in block 0, 5 + 3 ≥ 6 of 10 in block 1: p = .5, rho = .6·1 + .4·.5 = .8.
   EXPECT_DOUBLE_EQ(controller.s(), 0.6);
   EXPECT_DOUBLE_EQ(controller.plan().sample_keep_ratio[0], 0.8);
   EXPECT_DOUBLE_EQ(controller.plan().sample_keep_ratio[1], 0.8);
-  controller.observe(10, observation(1, 2, {0, 0}, {4, 2, 1, 1}));
-  controller.observe(11, observation(1, 2, {0, 0}, {4, 2, 1, 1}));
+  observe(controller, 10, observation(1, 2, {0, 0}, {4, 2, 1, 1}));
+  observe(controller, 11, observation(1, 2, {0, 0}, {4, 2, 1, 1}));
   // V_s = 0, V_act = 0: neither above nor below, s stays .6; rho = .6·.8 + .4·.5 = .68.
   EXPECT_DOUBLE_EQ(controller.s(), 0.6);
   EXPECT_DOUBLE_EQ(controller.plan().sample_keep_ratio[0], 0.68);
@@ -105,18 +101,18 @@ TEST(PaperPolicy, KeepsWithinItsLimits) {
   opts.w_ratio_mul = 0.1;
   VarianceController controller(opts, layout(), 1);
   for (int64_t window = 0; window < 4; ++window) {
-    controller.observe(10 * window, observation(1, 2, {0, 0}, {1, 0, 0, 0}));
-    controller.observe(10 * window + 1, observation(9, 9, {0, 0}, {1, 0, 0, 0}));
+    observe(controller, 10 * window, observation(1, 2, {0, 0}, {1, 0, 0, 0}));
+    observe(controller, 10 * window + 1, observation(9, 9, {0, 0}, {1, 0, 0, 0}));
   }
   EXPECT_EQ(controller.s(), opts.s_min);
   EXPECT_EQ(controller.plan().row_keep_ratio[1][0], opts.row_keep_ratio_min);
 }
 
-TEST(PaperPolicy, ProbesAtThePresentRatiosWithAllRows) {
+TEST(PaperPolicy, TriesThePresentRatiosWithAllRows) {
   VarianceController controller(options(), layout(), 1);
   const auto batch = observation(1, 2, {0, 0}, {1, 1, 1, 1});
-  for (const auto& plan : controller.probe_plans(batch.exact)) {
-    EXPECT_TRUE(plan.sampled);
+  for (const auto& [plan, wants_statistics] : controller.trial_passes(batch.exact)) {
+    EXPECT_TRUE(plan.sampled && wants_statistics);
     EXPECT_EQ(plan.sample_keep_ratio, controller.plan().sample_keep_ratio);
     EXPECT_EQ(plan.row_keep_ratio, (std::vector<std::vector<double>>{{1, 1}, {1}}));
   }

@@ -15,7 +15,7 @@ int64_t adapt(VarianceController& controller, SyntheticProblem& problem, int ada
   double scale = 1;
   for (int done = 0; done < adaptations; ++micro_batch) {
     if (!controller.adapts(micro_batch, true)) continue;
-    if (controller.observe(micro_batch, observe_batch(controller, problem.batch(scale), micro_batch))) {
+    if (observe(controller, micro_batch, observe_batch(controller, problem.batch(scale), micro_batch))) {
       ++done;
       scale *= scale_step;
     }
@@ -36,7 +36,7 @@ void expect_budgets_kept(const VarianceController& controller, SyntheticProblem&
   EXPECT_GT(weights, 0.3);
   EXPECT_LT(weights, 1.5);
   for (size_t w = 0; w < measured.v_w.size(); ++w) {
-    if (SyntheticProblem::one_row(w / SyntheticProblem::kLinears, w % SyntheticProblem::kLinears)) continue;
+    if (SyntheticProblem::one_row(w / SyntheticProblem::kWeights, w % SyntheticProblem::kWeights)) continue;
     const double single = measured.v_w[w] / measured.v_sgd_weight[w] / options.w_var_tau;
     EXPECT_GT(single, 0.25) << w;
     EXPECT_LT(single, 2) << w;
@@ -82,13 +82,13 @@ TEST(SolvePolicyBudget, OneOutlierMovesTheRatiosLittle) {
   }
   for (int i = 0; i < 2; ++i, ++micro_batch) {
     const auto batch = problem.batch();
-    clean.observe(micro_batch, observe_batch(clean, batch, micro_batch));
+    observe(clean, micro_batch, observe_batch(clean, batch, micro_batch));
     auto outlier = observe_batch(disturbed, batch, micro_batch);
     // One gradient is a hundred times off, as after a spike of the loss.
     if (i == 1) {
-      for (at::Tensor& gradient : outlier.exact_gradients) gradient = gradient * 100;
+      for (at::Tensor& gradient : outlier.gradients) gradient = gradient * 100;
     }
-    disturbed.observe(micro_batch, outlier);
+    observe(disturbed, micro_batch, outlier);
   }
   EXPECT_GT(disturbed.s(), clean.s() - 0.04);
   EXPECT_LE(disturbed.s(), clean.s());
@@ -98,7 +98,7 @@ TEST(SolvePolicyBudget, OfNoVarianceKeepsEverything) {
   SyntheticProblem problem(8, kSkew);
   VarianceController controller(ControllerOptions{}, SyntheticProblem::layout(), 8);
   const auto batch = problem.batch();
-  for (int64_t i = 0; i < 2; ++i) controller.observe(i, observe_batch(controller, batch, i));
+  for (int64_t i = 0; i < 2; ++i) observe(controller, i, observe_batch(controller, batch, i));
   EXPECT_EQ(controller.s(), 1);
   EXPECT_FALSE(controller.plan().sampled);
 }
@@ -106,7 +106,7 @@ TEST(SolvePolicyBudget, OfNoVarianceKeepsEverything) {
 TEST(SolvePolicyBudget, OfZeroGradientsLeavesTheRatiosAlone) {
   SyntheticProblem problem(9, kSkew);
   VarianceController controller(ControllerOptions{}, SyntheticProblem::layout(), 9);
-  for (int64_t i = 0; i < 2; ++i) controller.observe(i, observe_batch(controller, problem.batch(0), i));
+  for (int64_t i = 0; i < 2; ++i) observe(controller, i, observe_batch(controller, problem.batch(0), i));
   EXPECT_EQ(controller.s(), 1);
   EXPECT_FALSE(controller.plan().sampled);
 }
@@ -114,8 +114,8 @@ TEST(SolvePolicyBudget, OfZeroGradientsLeavesTheRatiosAlone) {
 TEST(SolvePolicyBudget, SkipsWeightsThatAreNotTrained) {
   SyntheticProblem problem(10, kSkew);
   auto layout = SyntheticProblem::layout();
-  layout.blocks[1][1].trainable = false;
-  layout.blocks[1][1].gradient_index = -1;
+  layout.blocks[1].weights[1].trainable = false;
+  layout.blocks[1].weights[1].gradient = -1;
   VarianceController controller(ControllerOptions{}, layout, 10);
   adapt(controller, problem, 3);
   EXPECT_EQ(controller.plan().row_keep_ratio[1][1], 1);

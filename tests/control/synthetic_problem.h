@@ -8,11 +8,13 @@
 #include <ATen/ops/zeros.h>
 
 #include <cmath>
+#include <numeric>
 #include <random>
 #include <string>
 #include <vector>
 
-#include "vcas/control/controller.h"
+#include "control/controller.h"
+#include "vcas/sampling/counts.h"
 #include "vcas/sampling/draw.h"
 #include "vcas/sampling/inclusion.h"
 
@@ -23,9 +25,9 @@ namespace vcas::control {
 struct SyntheticBatch {
   std::vector<int64_t> offsets;
   std::vector<std::vector<double>> sample_norms;         ///< [block][N]
-  std::vector<std::vector<std::vector<double>>> scores;  ///< [block][linear][R or N]
+  std::vector<std::vector<std::vector<double>>> scores;  ///< [block][weight][R or N]
   std::vector<std::vector<std::vector<std::vector<float>>>>
-      parts;  ///< [block][linear][row][dimension], of score length
+      parts;  ///< [block][weight][row][dimension], of score length
 };
 
 /// A population of such batches: lognormal sample norms (some samples matter far more than others), rows of a
@@ -33,24 +35,24 @@ struct SyntheticBatch {
 class SyntheticProblem {
  public:
   static constexpr int64_t kSamples = 32, kDimensions = 12;
-  static constexpr size_t kBlocks = 3, kLinears = 2;
+  static constexpr size_t kBlocks = 3, kWeights = 2;
 
   explicit SyntheticProblem(uint64_t seed, double skew = 1.2) : random_(seed), skew_(skew) {}
 
-  /// The last linear of the topmost block computes one row a sample, as in a classifier.
-  static SamplingLayout layout() {
-    SamplingLayout layout;
+  /// The last weight of the topmost block computes one row a sample, as in a classifier.
+  static sampling::SamplingLayout layout() {
+    sampling::SamplingLayout layout;
     for (size_t l = 0; l < kBlocks; ++l) {
       auto& block = layout.blocks.emplace_back();
-      for (size_t i = 0; i < kLinears; ++i) {
-        block.push_back({.name = "block." + std::to_string(l) + "." + std::to_string(i),
-                         .one_row_per_sample = one_row(l, i),
-                         .gradient_index = static_cast<int64_t>(l * kLinears + i)});
+      block.name = "block." + std::to_string(l);
+      for (size_t i = 0; i < kWeights; ++i) {
+        block.weights.push_back({.name = block.name + "." + std::to_string(i),
+                                 .gradient = static_cast<int64_t>(l * kWeights + i)});
       }
     }
     return layout;
   }
-  static bool one_row(size_t block, size_t linear) { return block + 1 == kBlocks && linear + 1 == kLinears; }
+  static bool one_row(size_t block, size_t weight) { return block + 1 == kBlocks && weight + 1 == kWeights; }
 
   /// @param scale multiplies every gradient, as a falling loss does.
   SyntheticBatch batch(double scale = 1);
@@ -73,15 +75,15 @@ inline SyntheticBatch SyntheticProblem::batch(double scale) {
   }
   for (size_t l = 0; l < kBlocks; ++l) {
     auto& norms = batch.sample_norms.emplace_back(kSamples, 0.0);
-    auto& scores = batch.scores.emplace_back(kLinears);
-    auto& parts = batch.parts.emplace_back(kLinears);
+    auto& scores = batch.scores.emplace_back(kWeights);
+    auto& parts = batch.parts.emplace_back(kWeights);
     for (int64_t i = 0; i < kSamples; ++i) {
       const double block_size = size[static_cast<size_t>(i)] * std::exp(0.2 * normal());
       std::vector<double> rows(static_cast<size_t>(batch.offsets[i + 1] - batch.offsets[i]));
       for (double& row : rows) row = block_size * std::exp(0.7 * normal());
       for (const double row : rows) norms[static_cast<size_t>(i)] += row * row;
       norms[static_cast<size_t>(i)] = std::sqrt(norms[static_cast<size_t>(i)]);
-      for (size_t k = 0; k < kLinears; ++k) {
+      for (size_t k = 0; k < kWeights; ++k) {
         std::vector<double> own(kDimensions);
         for (double& x : own) x = normal();
         own[0] += 1;
@@ -103,7 +105,7 @@ inline SyntheticBatch SyntheticProblem::batch(double scale) {
   return batch;
 }
 
-/// Gradients of all weights with row r of (block, linear) multiplied by scale[block][sample of r].
+/// Gradients of all weights with row r of (block, weight) multiplied by scale[block][sample of r].
 inline std::vector<at::Tensor> gradients(const SyntheticBatch& batch,
                                          const std::vector<std::vector<double>>& scale) {
   std::vector<at::Tensor> result;
@@ -158,45 +160,64 @@ inline double squared_distance(const std::vector<at::Tensor>& a, const std::vect
   return sum;
 }
 
-/// What a backward pass over the batch reports when SampleA multiplied by `scale`.
-inline std::vector<sampling::SamplingStats> statistics(const SyntheticBatch& batch,
-                                                       const std::vector<std::vector<double>>& scale) {
-  std::vector<sampling::SamplingStats> blocks;
-  for (size_t l = 0; l < batch.scores.size(); ++l) {
-    sampling::SamplingStats stats;
-    stats.sample_norms = at::tensor(batch.sample_norms[l], at::kDouble);
-    stats.row_scores =
-        at::zeros({static_cast<int64_t>(batch.scores[l].size()), batch.offsets.back()}, at::kDouble);
-    for (size_t k = 0; k < batch.scores[l].size(); ++k) {
-      const auto& scores = batch.scores[l][k];
-      const bool one_row = scores.size() + 1 == batch.offsets.size();
-      size_t sample = 0;
-      for (size_t r = 0; r < scores.size(); ++r) {
-        while (!one_row && static_cast<int64_t>(r) >= batch.offsets[sample + 1]) ++sample;
-        stats.row_scores[static_cast<int64_t>(k)][static_cast<int64_t>(r)] =
-            scores[r] * scale[l][one_row ? r : sample];
-      }
-    }
-    blocks.push_back(stats);
-  }
-  return blocks;
+/// Rows of each sample of a weight with that many rows: one a sample, or the batch's.
+inline std::vector<int64_t> offsets_of(const SyntheticBatch& batch, size_t rows) {
+  if (rows + 1 != batch.offsets.size()) return batch.offsets;
+  std::vector<int64_t> offsets(batch.offsets.size());
+  std::iota(offsets.begin(), offsets.end(), int64_t{0});
+  return offsets;
 }
 
-/// What training would observe at one batch of an adaptation.
-inline BatchObservation observe_batch(const VarianceController& controller, const SyntheticBatch& batch,
-                                      int64_t micro_batch) {
-  BatchObservation observation;
-  observation.offsets = batch.offsets;
+/// Statistics of a backward pass over the batch in which SampleA multiplied by `scale`.
+inline sampling::PassStatistics statistics(const SyntheticBatch& batch,
+                                           const std::vector<std::vector<double>>& scale) {
+  sampling::PassStatistics pass;
+  for (size_t l = 0; l < batch.scores.size(); ++l) {
+    auto& block = pass.blocks.emplace_back();
+    block.sample_norms = at::tensor(batch.sample_norms[l], at::kDouble);
+    for (const auto& scores : batch.scores[l]) {
+      auto& weight = block.weights.emplace_back();
+      weight.offsets = offsets_of(batch, scores.size());
+      auto scaled = scores;
+      for (size_t i = 0; i < scale[l].size(); ++i) {
+        for (int64_t r = weight.offsets[i]; r < weight.offsets[i + 1]; ++r)
+          scaled[static_cast<size_t>(r)] *= scale[l][i];
+      }
+      weight.scores = at::tensor(scaled, at::kDouble);
+    }
+  }
+  return pass;
+}
+
+/// Observation that training would make of one batch of an adaptation. @param Learner VarianceController or
+/// Sampler.
+template <class Learner>
+Observation observe_batch(const Learner& learner, const SyntheticBatch& batch, int64_t micro_batch) {
+  Observation observation;
   observation.exact = statistics(batch, keep_everything(batch));
-  observation.exact_gradients = gradients(batch, keep_everything(batch));
-  for (const auto& plan : controller.probe_plans(observation.exact)) {
-    const auto scale =
-        sample_activations(batch, plan, {.seed = 77, .micro_batch = static_cast<uint32_t>(micro_batch)});
-    observation.sampled.push_back(statistics(batch, scale));
-    observation.sampled_squared_error.push_back(
-        squared_distance(gradients(batch, scale), observation.exact_gradients));
+  observation.gradients = gradients(batch, keep_everything(batch));
+  for (const auto& request : learner.trial_passes(observation.exact)) {
+    const auto scale = sample_activations(batch, request.plan,
+                                          {.seed = 77, .micro_batch = static_cast<uint32_t>(micro_batch)});
+    TrialResult trial;
+    trial.squared_error = squared_distance(gradients(batch, scale), observation.gradients);
+    if (request.statistics) trial.statistics = statistics(batch, scale);
+    observation.trials.push_back(std::move(trial));
   }
   return observation;
+}
+
+/// Solves what was observed, as one process does. @return true when that closed an adaptation.
+template <class Learner>
+bool solve_alone(Learner& learner) {
+  bool closed = false;
+  while (const auto numbers = learner.statistics()) closed = learner.solve(*numbers);
+  return closed;
+}
+
+inline bool observe(VarianceController& controller, int64_t micro_batch, const Observation& observation) {
+  controller.observe(micro_batch, observation);
+  return solve_alone(controller);
 }
 
 /// Brute-force variances of a plan over fresh batches.
@@ -207,8 +228,8 @@ struct MeasuredVariances {
 
 inline MeasuredVariances measure(SyntheticProblem& problem, const sampling::SamplingPlan& plan, int batches,
                                  double scale = 1) {
-  constexpr size_t kWeights = SyntheticProblem::kBlocks * SyntheticProblem::kLinears;
-  MeasuredVariances result{0, 0, std::vector<double>(kWeights, 0), std::vector<double>(kWeights, 0)};
+  constexpr size_t kAll = SyntheticProblem::kBlocks * SyntheticProblem::kWeights;
+  MeasuredVariances result{0, 0, std::vector<double>(kAll, 0), std::vector<double>(kAll, 0)};
   std::vector<at::Tensor> sum, sum_of_squares;
   for (int b = 0; b < batches; ++b) {
     const SyntheticBatch batch = problem.batch(scale);
@@ -216,17 +237,15 @@ inline MeasuredVariances measure(SyntheticProblem& problem, const sampling::Samp
     const auto kept = sample_activations(batch, plan, {.seed = 99, .micro_batch = static_cast<uint32_t>(b)});
     result.v_act += squared_distance(gradients(batch, kept), exact) / batches;
     const auto stats = statistics(batch, kept);
-    for (size_t w = 0; w < kWeights; ++w) {
-      const size_t l = w / SyntheticProblem::kLinears, k = w % SyntheticProblem::kLinears;
-      const int64_t rows =
-          SyntheticProblem::one_row(l, k) ? SyntheticProblem::kSamples : batch.offsets.back();
-      const double share = static_cast<double>(sampling::count_from_ratio(plan.sample_keep_ratio[l],
-                                                                          SyntheticProblem::kSamples)) /
-                           static_cast<double>(SyntheticProblem::kSamples);
-      const int64_t compact = sampling::count_from_ratio(share, rows);
-      const at::Tensor scores = stats[l].row_scores[static_cast<int64_t>(k)].slice(0, 0, rows);
-      const at::Tensor q = sampling::inclusion_probabilities(
-          scores, sampling::count_from_ratio(plan.row_keep_ratio[l][k], compact));
+    for (size_t w = 0; w < kAll; ++w) {
+      const size_t l = w / SyntheticProblem::kWeights, k = w % SyntheticProblem::kWeights;
+      const at::Tensor scores = stats.blocks[l].weights[k].scores;
+      const auto counts =
+          sampling::block_counts(plan.sample_keep_ratio[l], {plan.row_keep_ratio[l][k]},
+                                 {.samples = SyntheticProblem::kSamples, .weight_rows = {scores.numel()}});
+      const bool all = counts.kept[0] == sampling::BlockPlan::kAllRows;
+      const at::Tensor q =
+          sampling::inclusion_probabilities(scores, all ? counts.available[0] : counts.kept[0]);
       const at::Tensor live = scores > 0;
       result.v_w[w] +=
           at::where(live, (1 - q) / at::where(live, q, 1.0) * scores * scores, 0.0).sum().item<double>() /
@@ -241,7 +260,7 @@ inline MeasuredVariances measure(SyntheticProblem& problem, const sampling::Samp
       }
     }
   }
-  for (size_t w = 0; w < kWeights; ++w) {
+  for (size_t w = 0; w < kAll; ++w) {
     result.v_sgd_weight[w] =
         (sum_of_squares[w] - sum[w].square().sum() / batches).item<double>() / (batches - 1);
     result.v_sgd += result.v_sgd_weight[w];

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace vcas::control {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 std::vector<CurvePoint> power_law(const std::vector<double>& positions, double factor, double exponent) {
   std::vector<CurvePoint> points;
   points.reserve(positions.size());
-  for (const double s : positions) points.push_back({s, factor * std::pow(1 - s, exponent)});
+  for (const double s : positions) points.push_back({s, std::log(factor * std::pow(1 - s, exponent))});
   return points;
 }
 
@@ -42,7 +43,7 @@ TEST(VarianceCurve, IsMovedLittleByOneOutlier) {
   for (size_t i = 0; i < ladder.size(); ++i) {
     for (const double factor : {1e-3, 1e3}) {
       auto points = power_law(ladder, 1, 2.2);
-      points[i].variance *= factor;
+      points[i].log_variance += std::log(factor);
       const double moved = fit_curve(points, std::nullopt)->s_at(budget);
       EXPECT_NEAR(std::log((1 - moved) / 0.06), 0, 0.35) << i << " times " << factor;
     }
@@ -52,10 +53,11 @@ TEST(VarianceCurve, IsMovedLittleByOneOutlier) {
 TEST(VarianceCurve, LeavesOutPassesThatLostNothing) {
   auto points = power_law({0.95, 0.85}, 2, 2.2);
   const auto expected = fit_curve(points, std::nullopt);
-  points.push_back({0.99, 0});
+  constexpr double kLogZero = -std::numeric_limits<double>::infinity();
+  points.push_back({0.99, kLogZero});
   points.push_back({1, 0});
   EXPECT_EQ(fit_curve(points, std::nullopt)->log_level, expected->log_level);
-  EXPECT_FALSE(fit_curve({{0.9, 0}, {0.8, 0}}, std::nullopt));
+  EXPECT_FALSE(fit_curve({{0.9, kLogZero}, {0.8, kLogZero}}, std::nullopt));
 }
 
 TEST(VarianceCurve, LeansLightlyOnThePreviousOne) {
@@ -67,13 +69,13 @@ TEST(VarianceCurve, LeansLightlyOnThePreviousOne) {
   EXPECT_LT(pulled, 0.45);
 }
 
-TEST(ProbeLadder, BeginsWide) {
-  const auto ladder = probe_ladder(2, std::nullopt, 0.3);
+TEST(TrialLadder, BeginsWide) {
+  const auto ladder = trial_ladder(2, std::nullopt, 0.3);
   EXPECT_EQ(ladder, (std::vector<std::vector<double>>{{0.95, 0.7}, {0.85, 0.5}}));
 }
 
-TEST(ProbeLadder, SurroundsThePresentPosition) {
-  const auto ladder = probe_ladder(2, 0.9, 0.3);
+TEST(TrialLadder, SurroundsThePresentPosition) {
+  const auto ladder = trial_ladder(2, 0.9, 0.3);
   EXPECT_NEAR(ladder[0][0], 0.95, 1e-12);
   EXPECT_NEAR(ladder[1][1], 0.8, 1e-12);
   for (const auto& batch : ladder) {
@@ -82,10 +84,10 @@ TEST(ProbeLadder, SurroundsThePresentPosition) {
   }
 }
 
-TEST(ProbeLadder, StaysWithinItsBoundsForAnyM) {
+TEST(TrialLadder, StaysWithinItsBoundsForAnyM) {
   for (const int64_t m : {2, 3, 5}) {
     for (const double s : {1.0, 0.99999, 0.9, 0.35, 0.3}) {
-      const auto ladder = probe_ladder(m, s, 0.3);
+      const auto ladder = trial_ladder(m, s, 0.3);
       EXPECT_EQ(static_cast<int64_t>(ladder.size()), m);
       for (const auto& batch : ladder) {
         EXPECT_EQ(static_cast<int64_t>(batch.size()), m);

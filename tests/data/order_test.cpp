@@ -90,6 +90,70 @@ RC_GTEST_PROP(TrainingOrder, BucketsHoldNeighboursInLength, ()) {
   for (std::size_t i = 1; i < ranges.size(); ++i) RC_ASSERT(ranges[i - 1].second <= ranges[i].first);
 }
 
+/// Batches of an epoch in their order, of one shard or of all.
+std::vector<std::vector<int64_t>> epoch_batches(const Setting& setting, const Shard& shard, int64_t epoch) {
+  auto options = setting.options;
+  options.shard = shard;
+  TrainingOrder order(setting.lengths, options);
+  std::vector<std::vector<int64_t>> batches;
+  for (int64_t i = 0; i < order.batches_per_epoch(); ++i) batches.push_back(order.batch({epoch, i}));
+  return batches;
+}
+
+RC_GTEST_PROP(Shards, AreDisjointAndTogetherCoverTheEpoch, ()) {
+  const Setting setting = any_setting();
+  const auto count = *rc::gen::inRange<int64_t>(1, 6), epoch = *rc::gen::inRange<int64_t>(0, 1000);
+  const auto whole = epoch_batches(setting, {}, epoch);
+  // Where the batches do not divide, the shards' last ones are those of the epoch's start again.
+  std::vector<std::vector<int64_t>> in_turn;
+  std::vector<std::vector<std::vector<int64_t>>> shards;
+  for (int64_t index = 0; index < count; ++index)
+    shards.push_back(epoch_batches(setting, {index, count}, epoch));
+  for (std::size_t i = 0; i < shards[0].size(); ++i)
+    for (const auto& shard : shards) in_turn.push_back(shard.at(i));
+  RC_ASSERT(in_turn.size() >= whole.size());
+  for (std::size_t i = 0; i < in_turn.size(); ++i) RC_ASSERT(in_turn[i] == whole[i % whole.size()]);
+}
+
+RC_GTEST_PROP(Shards, HaveEqualNumbersOfBatches, ()) {
+  const Setting setting = any_setting();
+  const auto count = *rc::gen::inRange<int64_t>(1, 6);
+  const auto whole = epoch_batches(setting, {}, 0).size();
+  for (int64_t index = 0; index < count; ++index) {
+    const auto batches = epoch_batches(setting, {index, count}, 0).size();
+    RC_ASSERT(batches == (whole + static_cast<std::size_t>(count) - 1) / static_cast<std::size_t>(count));
+  }
+}
+
+TEST(Shards, GoRoundWhereThereAreMoreThanBatches) {
+  const Setting setting{{5, 3, 9}, {.seed = 42, .batch_size = 2}};  // two batches, five shards
+  const auto whole = epoch_batches(setting, {}, 0);
+  for (int64_t index = 0; index < 5; ++index) {
+    const auto batches = epoch_batches(setting, {index, 5}, 0);
+    ASSERT_EQ(batches.size(), 1U);
+    EXPECT_EQ(batches[0], whole[static_cast<std::size_t>(index) % 2]);
+  }
+}
+
+TEST(Shards, ThatDoNotExistAreRefused) {
+  const std::vector<int64_t> lengths(10, 4);
+  for (const Shard& shard : {Shard{2, 2}, Shard{-1, 2}, Shard{0, 0}})
+    EXPECT_THROW(TrainingOrder(lengths, {.shard = shard}), std::invalid_argument);
+}
+
+RC_GTEST_PROP(Visits, AreTheExamplesWithTheirEpoch, ()) {
+  const Setting setting = any_setting();
+  TrainingOrder order(setting.lengths, setting.options);
+  const auto epoch = *rc::gen::inRange<int64_t>(0, 1000);
+  const auto visits = order.visits({epoch, 0});
+  const auto batch = order.batch({epoch, 0});
+  RC_ASSERT(visits.size() == batch.size());
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const Visit expected{batch[i], epoch, 1};
+    RC_ASSERT(visits[i] == expected);
+  }
+}
+
 // Fixed numbers: the order must not change with compiler, platform or release, or runs could not be resumed.
 TEST(TrainingOrder, IsTheSameEverywhere) {
   const std::vector<int64_t> lengths{5, 3, 9, 4, 8, 2, 7, 6, 1, 10};

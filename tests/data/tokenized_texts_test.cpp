@@ -5,6 +5,8 @@
 
 #include <stdexcept>
 
+#include "vcas/text/wordpiece.h"
+
 namespace vcas::data {
 namespace {
 
@@ -38,6 +40,7 @@ TEST(TokenizedTexts, GivesTheSecondTextTypeOne) {
 
 TEST(TokenizedTexts, CountsTruncatedTexts) {
   const TokenizedTexts texts(dataset({"a a a", "a a", "a a a a a"}), tokenizer(), 4, 1);
+  EXPECT_EQ(texts.max_length(), 4);
   EXPECT_EQ(texts.truncated_count(), 2);
   EXPECT_EQ(texts.lengths(), (std::vector<int64_t>{4, 4, 4}));
   EXPECT_EQ(texts.token_count(), 12);

@@ -30,14 +30,15 @@ def test_leaves_every_run_and_their_comparison(compared):
     for run in comparison["runs"]:
         summary = json.loads((folder / f"{run['method']}-seed-{run['seed']}" / "summary.json").read_text())
         assert run["summary"] == summary
-        assert run["correct"].count("1") / len(run["correct"]) == pytest.approx(summary["eval_accuracy"])
+        correct = run["per_example"]["accuracy"]
+        assert correct.count("1") / len(correct) == pytest.approx(summary["eval_accuracy"])
     by_method = {entry["method"]: entry for entry in comparison["methods"]}
     assert by_method["exact"]["time_reduction"] is None
     for method in ("vcas", "sb", "ub"):
         losses = [run["summary"]["train_loss"] for run in comparison["runs"] if run["method"] == method]
         assert by_method[method]["train_loss"]["mean"] == pytest.approx(sum(losses) / 2)
         test = by_method[method]["against_exact"]["accuracy_by_example"]
-        assert test["pairs"] == len(comparison["runs"][0]["correct"])
+        assert test["pairs"] == len(comparison["runs"][0]["per_example"]["accuracy"])
         assert test["p_value"] is None or 0 <= test["p_value"] <= 1
     assert by_method["ub"]["flops_reduction"]["mean"] == pytest.approx(0.44, abs=0.1)
     lines = result.stdout.splitlines()

@@ -24,8 +24,8 @@ def test_shows_a_run_as_training_leaves_it(trained, vcas, tmp_path):
     assert result.returncode == 0, result.stderr
     assert result.stdout == f"{page}\n"
     charts = charts_of(page)
-    assert set(charts) == {"loss-over-steps", "loss-over-time", "loss-over-flops", "accuracy", "evaluation-loss", "rho",
-                           "nu", "s", "variances"}  # fmt: skip
+    assert set(charts) == {"loss-over-steps", "loss-over-time", "loss-over-flops", "accuracy", "macro-f1", "matthews",
+                           "evaluation-loss", "rho", "nu", "s", "variances"}  # fmt: skip
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     summary = json.loads((folder / "summary.json").read_text())
     loss = charts["loss-over-flops"]["data"][0]
@@ -47,6 +47,25 @@ def test_lies_in_the_folder_that_is_given_alone(vcas, tmp_path):
     assert [section["id"] for section in content["sections"]] == ["training", "sampling", "gradients"]
     assert content["runs"]["rows"][0][:2] == ["second", "under way"]
     assert vcas("report", first, cwd=tmp_path).returncode == 0, "the page of before is no run"
+
+
+def test_takes_a_comparison_as_an_older_vcas_left_it(vcas, tmp_path):
+    folder = make_comparison(tmp_path / "older", {"exact": "exact", "vcas": "vcas"}, 2)
+    compared = json.loads((folder / "compare.json").read_text())
+    for run in compared["runs"]:
+        run["correct"] = run.pop("per_example")["accuracy"]
+        for key in ("eval_metrics", "eval_macro_f1", "eval_matthews"):
+            del run["summary"][key]
+    (folder / "compare.json").write_text(json.dumps(compared))
+    result = vcas("report", folder)
+    assert result.returncode == 0, result.stderr
+    comparison, tests = content_of(folder / "report.html")["tables"]
+    assert comparison["header"][3] == "accuracy % ↑"
+    assert [row[:2] + row[5:] for row in tests["rows"]] == [
+        ["vcas", "train loss, by seed", "2"],
+        ["vcas", "accuracy in %, by seed", "2"],
+        ["vcas", "accuracy in %, by example", "50"],
+    ]
 
 
 def spoil_metrics(run):

@@ -42,8 +42,8 @@ def test_leaves_what_the_contract_says(trained):
     summary = json.loads((folder / "summary.json").read_text())
     assert json.loads(result.stdout) == summary
     assert set(summary) == {
-        "method", "seed", "steps", "train_loss", "eval_loss", "eval_accuracy", "train_seconds", "adaptation_seconds",
-        "step_ms", "flops", "peak_rss_bytes", "device", "threads", "dtype",
+        "method", "seed", "steps", "train_loss", "eval_loss", "eval_accuracy", "eval_macro_f1", "eval_matthews", "eval_metrics",
+        "train_seconds", "adaptation_seconds", "step_ms", "flops", "peak_rss_bytes", "device", "threads", "dtype",
     }  # fmt: skip
     assert set(summary["step_ms"]) == {"median", "p10", "p90"}
     assert set(summary["flops"]) == {"exact", "performed", "reduction"}
@@ -66,7 +66,10 @@ def test_leaves_what_the_contract_says(trained):
     assert lines[-1]["flops_performed"] == flops["performed"]
     evaluations = [json.loads(line) for line in (folder / "evaluations.jsonl").read_text().splitlines()]
     assert [line["step"] for line in evaluations] == [60]
-    assert evaluations[0]["accuracy"] == summary["eval_accuracy"]
+    assert [metric["name"] for metric in summary["eval_metrics"]] == ["loss", "accuracy", "macro_f1", "matthews"]
+    assert set(evaluations[0]) == {"step", "examples", "loss", "accuracy", "macro_f1", "matthews"}
+    for name in ("loss", "accuracy", "macro_f1", "matthews"):
+        assert evaluations[0][name] == summary[f"eval_{name}"]
 
 
 def test_tensorboard_reads_the_same_scalars(trained):

@@ -37,6 +37,11 @@ def test_accuracies_are_paired_by_example(experiment):
     assert experiment.accuracy_difference(exact, exact) == "+0.00 (+0.00 – +0.00)"
 
 
+def test_examples_are_a_text_a_list_or_what_older_runs_have(experiment):
+    rows = [{"per_example": {"accuracy": "101"}}, {"per_example": {"accuracy": [1, 0.0, 1]}}, {"correct": "101"}]
+    assert experiment.correct(rows).tolist() == [[1, 0, 1]] * 3
+
+
 def test_figures_of_a_summary_are_found_by_their_keys(experiment):
     assert list(experiment.summaries(runs((3, 5), ("1", "1")), "flops", "reduction")) == [0.25, 0.25]
     assert experiment.spread([0.1, 0.3], 1, scale=100) == "20.0 ± 14.1"

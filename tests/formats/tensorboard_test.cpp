@@ -76,23 +76,6 @@ TEST(TensorBoardWriter, WritesVersionAndScalars) {
                            "train/loss" + from_hex("150000003f"));
 }
 
-TEST(TensorBoardWriter, WritesPicturesWithTheirDescription) {
-  const TemporaryFolder folder;
-  TensorBoardWriter writer(folder.path());
-  writer.add_image("map", "PNG", 7, 3, 2, "how");
-  writer.add_image("map", "PNG", 7, 3, 2);
-  writer.flush();
-  const auto events = events_of(writer.path());
-  ASSERT_EQ(events.size(), 3u);
-  // summary { value { tag: "map" image { height: 3 width: 7 colorspace: 4 encoded_image_string: "PNG" }
-  // metadata { plugin_data { plugin_name: "images" } summary_description: "how" data_class: BLOB_SEQUENCE } }
-  // }
-  const auto image = from_hex("0a03") + "map" + from_hex("220b080310071804") + from_hex("2203") + "PNG";
-  EXPECT_EQ(events[1], from_hex("10022a270a25") + image + from_hex("4a110a080a06") + "images" +
-                           from_hex("1a03") + "how" + from_hex("2003"));
-  EXPECT_EQ(events[2], from_hex("10022a140a12") + image);
-}
-
 TEST(TensorBoardWriter, ResumingPurgesLaterSteps) {
   const TemporaryFolder folder;
   const TensorBoardWriter writer(folder.path(), 30);

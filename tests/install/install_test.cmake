@@ -1,4 +1,4 @@
-# cmake -DBUILD_DIR=... -DEXAMPLE_DIR=... -DTORCH_ROOT=... -DVERSION=... -P install_test.cmake
+# cmake -DBUILD_DIR=... -DEXAMPLE_DIR=... -DTORCH_ROOT=... -DVERSION=... -DWARNINGS=... -P install_test.cmake
 execute_process(COMMAND mktemp -d OUTPUT_VARIABLE work OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
 
 function(run)
@@ -17,7 +17,7 @@ file(RENAME "${work}/first" "${work}/moved")
 file(COPY "${EXAMPLE_DIR}/" DESTINATION "${work}/example")
 
 run("${CMAKE_COMMAND}" -S "${work}/example" -B "${work}/build" -G Ninja "-DCMAKE_PREFIX_PATH=${work}/moved"
-    "-DVCAS_TORCH_ROOT=${TORCH_ROOT}")
+    "-DVCAS_TORCH_ROOT=${TORCH_ROOT}" "-DCMAKE_CXX_FLAGS=${WARNINGS}")
 run("${CMAKE_COMMAND}" --build "${work}/build")
 run("${work}/build/train_encoder")
 message(STATUS "${output}")

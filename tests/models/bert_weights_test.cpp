@@ -5,30 +5,21 @@
 
 #include <string>
 
+#include "models/small_bert.h"
 #include "vcas/models/bert.h"
 
 namespace vcas::models {
 namespace {
 
-BertConfig small_config() {
-  BertConfig config;
-  config.vocab_size = 500;
-  config.hidden_size = 32;
-  config.intermediate_size = 64;
-  config.num_hidden_layers = 2;
-  config.num_attention_heads = 4;
-  config.initializer_range = 0.05;
-  return config;
-}
+using testing::small_config;
 
 TEST(InitialBertBackbone, IsWhatAModelWithoutAHeadNeeds) {
   const auto config = small_config();
   const auto tensors = initial_bert_backbone(config, 7);
-  LoadReport report;
-  const auto model = make_bert_classifier(config, tensors, 7, /*require_head=*/false, &report);
+  const auto [model, report] = make_bert_classifier(config, tensors, 7, /*require_head=*/false);
   EXPECT_EQ(report.initialised.size(), 4U) << "pooler and classifier";
   EXPECT_TRUE(report.surplus.empty());
-  EXPECT_EQ(tensors.size() + 4, model->named_tensors().size());
+  EXPECT_EQ(tensors.size() + 4, model->own_tensors().size());
 }
 
 TEST(InitialBertBackbone, HasHuggingFacesDistribution) {

@@ -16,17 +16,17 @@ using testing::kRoundOff;
 using testing::normal;
 using testing::same_bits;
 
-const sampling::StreamKey kStream{.seed = 99,
-                                  .micro_batch = 5,
-                                  .layer = 2,
-                                  .rank = 0,
-                                  .draw = 0,
-                                  .site = sampling::Site::attention_dropout};
+const sampling::StreamKey kStream{
+    .seed = 99, .micro_batch = 5, .layer = 2, .draw = 0, .site = sampling::Site::attention_dropout};
+
+/// Which rows are queries: all, the first of each sample, or some, none of the third sample's.
+enum class Queries { all, first, some };
 
 struct Case {
   std::vector<int64_t> lengths;
   int64_t heads, head_size;
-  bool causal, first_row_only;
+  bool causal;
+  Queries queries;
   double dropout;
 };
 
@@ -39,7 +39,8 @@ class Batch {
  public:
   explicit Batch(const Case& c) : case_(c), offsets_{0}, mask_(kStream, c.dropout) {
     for (const int64_t length : c.lengths) offsets_.push_back(offsets_.back() + length);
-    const int64_t rows = offsets_.back(), queries = c.first_row_only ? samples() : rows;
+    for (size_t i = 0; i < c.lengths.size(); ++i) add_queries(i);
+    const int64_t rows = offsets_.back(), queries = query_offsets_.back();
     // Keys and values as slices of one buffer, queries with a stride of their own.
     q_ = normal({queries, width()}, 1);
     kv_ = normal({rows, 2 * width()}, 2);
@@ -89,7 +90,8 @@ class Batch {
     at::Tensor scores =
         at::matmul(split(q), split(k).transpose(1, 2)) / std::sqrt(static_cast<double>(case_.head_size));
     if (case_.causal) {
-      const at::Tensor hidden = at::ones({q.size(0), k.size(0)}, at::kBool).triu(1);
+      at::Tensor hidden = at::ones({q.size(0), k.size(0)}, at::kBool);
+      for (int64_t i = 0; i < q.size(0); ++i) hidden[i].narrow(0, 0, position(sample, i) + 1).fill_(false);
       scores = scores.masked_fill(hidden, -INFINITY);
     }
     if (logsumexp) *logsumexp = at::logsumexp(scores, -1).transpose(0, 1);
@@ -113,7 +115,8 @@ class Batch {
             .heads = case_.heads,
             .head_size = case_.head_size,
             .causal = case_.causal,
-            .first_row_only = case_.first_row_only,
+            .query_rows = case_.queries == Queries::all ? nullptr : query_rows_.data(),
+            .query_offsets = query_offsets_.data(),
             .dropout = mask_};
   }
   AttentionInputs inputs() const {
@@ -131,9 +134,26 @@ class Batch {
   at::Tensor query_rows(const at::Tensor& packed, const std::vector<int64_t>& of) const {
     std::vector<at::Tensor> parts;
     parts.reserve(of.size());
-    for (const int64_t i : of)
-      parts.push_back(case_.first_row_only ? packed.narrow(0, i, 1) : rows(packed, i));
+    for (const int64_t i : of) {
+      const auto begin = query_offsets_[static_cast<size_t>(i)],
+                 end = query_offsets_[static_cast<size_t>(i) + 1];
+      parts.push_back(packed.narrow(0, begin, end - begin));
+    }
     return at::cat(parts).contiguous();
+  }
+  void add_queries(size_t sample) {
+    for (int64_t row = offsets_[sample]; row < offsets_[sample + 1]; ++row) {
+      const int64_t position = row - offsets_[sample];
+      const bool some = sample != 2 && position % 3 != 1;
+      if (case_.queries == Queries::all || (case_.queries == Queries::first ? position == 0 : some))
+        query_rows_.push_back(row);
+    }
+    query_offsets_.push_back(static_cast<int64_t>(query_rows_.size()));
+  }
+  /// Position in its sample of a query.
+  int64_t position(int64_t sample, int64_t query) const {
+    const auto i = static_cast<size_t>(sample);
+    return query_rows_[static_cast<size_t>(query_offsets_[i] + query)] - offsets_[i];
   }
   /// [heads, queries, keys]
   at::Tensor factors(int64_t sample, int64_t queries, int64_t keys) const {
@@ -141,7 +161,8 @@ class Batch {
     float* out = result.mutable_data_ptr<float>();
     for (int64_t head = 0; head < case_.heads; ++head) {
       for (int64_t i = 0; i < queries; ++i, out += keys) {
-        dropout_factors(mask_, static_cast<uint32_t>(offsets_[static_cast<size_t>(sample)] + i),
+        dropout_factors(mask_,
+                        static_cast<uint32_t>(offsets_[static_cast<size_t>(sample)] + position(sample, i)),
                         static_cast<uint32_t>(head) << 18, keys, out);
       }
     }
@@ -150,6 +171,7 @@ class Batch {
 
   Case case_;
   std::vector<int64_t> offsets_;
+  std::vector<int64_t> query_rows_, query_offsets_ = {0};
   DropoutMask mask_;
   at::Tensor q_, kv_, grad_ctx_, ctx_, logsumexp_;
   Workspace workspace_;
@@ -166,11 +188,11 @@ Gradients reference_gradients(const Batch& batch, int64_t sample) {
 }
 
 class Attention
-    : public ::testing::TestWithParam<std::tuple<std::tuple<int64_t, int64_t>, bool, bool, double>> {
+    : public ::testing::TestWithParam<std::tuple<std::tuple<int64_t, int64_t>, bool, Queries, double>> {
  protected:
   Case make_case() const {
-    const auto& [heads, causal, first_row_only, dropout] = GetParam();
-    return {{1, 7, 18, 33, 64, 130}, std::get<0>(heads), std::get<1>(heads), causal, first_row_only, dropout};
+    const auto& [heads, causal, queries, dropout] = GetParam();
+    return {{1, 7, 18, 33, 64, 130}, std::get<0>(heads), std::get<1>(heads), causal, queries, dropout};
   }
 };
 
@@ -229,7 +251,8 @@ TEST_P(Attention, GivesTheSameBitsAgainAndWithOneThread) {
 INSTANTIATE_TEST_SUITE_P(
     Shapes, Attention,
     ::testing::Combine(::testing::Values(std::tuple{2, 32}, std::tuple{1, 64}, std::tuple{3, 20}),
-                       ::testing::Bool(), ::testing::Bool(), ::testing::Values(0.0, 0.2)));
+                       ::testing::Bool(), ::testing::Values(Queries::all, Queries::first, Queries::some),
+                       ::testing::Values(0.0, 0.2)));
 
 TEST(AttentionForward, ScoresThatWouldOverflowTheExponentialDoNot) {
   const int64_t offsets[] = {0, 3};

@@ -12,7 +12,7 @@ namespace vcas::ops::kernels::testing {
 inline const sampling::StreamKey kStream{.seed = 0x123456789abcdefull,
                                          .micro_batch = 17,
                                          .layer = 3,
-                                         .rank = 1,
+                                         .index = 1,
                                          .draw = 0,
                                          .site = sampling::Site::feed_forward_dropout};
 

@@ -6,8 +6,8 @@
 #include <optional>
 #include <vector>
 
-#include "ops/encoder_layer_support.h"
 #include "ops/kernels/memory_pool.h"
+#include "ops/transformer_layer_support.h"
 
 namespace vcas::ops::kernels {
 namespace {
@@ -70,8 +70,8 @@ void run_step(const testing::Block& block) {
   testing::Pass(block).backward(plan);
 }
 
-TEST(PooledEmpty, HoldsTheActivationsOfAnEncoderLayer) {
-  EncoderLayerOptions options;
+TEST(PooledEmpty, HoldsTheActivationsOfAnTransformerLayer) {
+  TransformerLayerOptions options;
   options.num_heads = 4;
   const auto block = testing::make_block(std::vector<int64_t>(16, 40), 128, 512, options, at::kFloat);
   const size_t before = bytes_in_use();
@@ -82,8 +82,8 @@ TEST(PooledEmpty, HoldsTheActivationsOfAnEncoderLayer) {
   EXPECT_EQ(bytes_in_use(), before);
 }
 
-TEST(PooledEmpty, WarmStepOfAnEncoderLayerAllocatesNothingNew) {
-  EncoderLayerOptions options;
+TEST(PooledEmpty, WarmStepOfAnTransformerLayerAllocatesNothingNew) {
+  TransformerLayerOptions options;
   options.num_heads = 4;
   const auto block = testing::make_block(std::vector<int64_t>(16, 40), 128, 512, options, at::kFloat);
   for (int i = 0; i < 3; ++i) run_step(block);
@@ -93,7 +93,7 @@ TEST(PooledEmpty, WarmStepOfAnEncoderLayerAllocatesNothingNew) {
 }
 
 TEST(PooledEmpty, StepsOfDifferentLengthsShareBlocks) {
-  EncoderLayerOptions options;
+  TransformerLayerOptions options;
   options.num_heads = 4;
   const auto steps = [&](int64_t length) {
     const int64_t before = fresh_allocations();

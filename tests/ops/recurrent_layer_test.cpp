@@ -144,7 +144,7 @@ class LayerPass {
       plan.draw_method = method;
       plan.sample_count = kSamples;
       const auto layer = static_cast<uint32_t>(uses_ == Uses::apart ? step : 0);
-      plan.stream = {.seed = 7, .micro_batch = draw, .layer = layer, .rank = 0};
+      plan.stream = {.seed = 7, .micro_batch = draw, .layer = layer};
       plan.row_counts = {kInputCount, uses_ == Uses::together ? kTogetherCount : kApartCounts[step]};
       sampling::write_plan(plan, plans_[step]);
     }
@@ -235,8 +235,7 @@ TEST_P(UnbiasedRecurrentLayer, BothWeightsAmongTheSamplesThatTheLayerKept) {
 
   LayerPass pass(layer_, Uses::together);
   const auto draw = [&](uint32_t d) {
-    const auto kept =
-        sampling::draw(norms_tensor, 2, method(), {.seed = 7, .micro_batch = d, .layer = 0, .rank = 0});
+    const auto kept = sampling::draw(norms_tensor, 2, method(), {.seed = 7, .micro_batch = d, .layer = 0});
     auto of_samples = at::zeros({kSamples}, at::kDouble);
     for (int64_t j = 0; j < kept.indices.numel(); ++j)
       if (const auto i = kept.indices[j].item<int64_t>(); i >= 0) of_samples[i] = kept.scales[j];

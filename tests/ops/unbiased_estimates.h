@@ -28,9 +28,9 @@ struct Sampling {
     sampling::BlockPlan plan;
     plan.sampled = true;
     plan.draw_method = method;
-    plan.stream = {.seed = 7, .micro_batch = micro_batch, .layer = static_cast<uint32_t>(block), .rank = 0};
+    plan.stream = {.seed = 7, .micro_batch = micro_batch, .layer = static_cast<uint32_t>(block)};
     plan.sample_count = samples[block];
-    for (size_t linear = 0; linear < kEncoderLinears; ++linear)
+    for (size_t linear = 0; linear < kTransformerWeights; ++linear)
       plan.row_counts.push_back(row_count(block, linear));
     return plan;
   }
@@ -75,7 +75,7 @@ inline std::vector<Estimated> estimates(const Model& model, const ModelGradient&
   }
   const auto source = samples_of_rows(model);
   for (size_t block = 0; block < kBlocks; ++block) {
-    for (size_t linear = 0; linear < kEncoderLinears; ++linear) {
+    for (size_t linear = 0; linear < kTransformerWeights; ++linear) {
       const int64_t count = sampling.row_count(block, linear);
       if (count < 0) continue;
       const auto& parts = gradient.by_row[block][linear];

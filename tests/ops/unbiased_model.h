@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "ops/dropout/attention_mask.h"
-#include "ops/encoder_layer_support.h"
+#include "ops/transformer_layer_support.h"
 #include "vcas/sampling/philox.h"
 
 /// Two encoder blocks one on the other, small enough that every draw can be enumerated, and their gradient
@@ -18,8 +18,8 @@
 namespace vcas::ops::testing {
 
 inline constexpr int64_t kBlocks = 2;
-/// The linears' weights among a block's parameters, in the order of EncoderLinear.
-inline constexpr std::array<size_t, kEncoderLinears> kWeightOf = {0, 2, 4, 6, 10, 12};
+/// The linears' weights among a block's parameters, in the order of TransformerWeight.
+inline constexpr std::array<size_t, kTransformerWeights> kWeightOf = {0, 2, 4, 6, 10, 12};
 
 struct Model {
   std::array<Block, kBlocks> blocks;  ///< lower, upper; the lower one's x and the upper one's gradient count
@@ -37,7 +37,7 @@ struct Model {
 };
 
 inline constexpr size_t leaf(int64_t block, size_t parameter) {
-  return 1 + static_cast<size_t>(block * kEncoderParameters) + parameter;
+  return 1 + static_cast<size_t>(block * kTransformerParameters) + parameter;
 }
 inline constexpr int64_t block_of_leaf(size_t index) {
   return index < leaf(1, 0) ? 0 : 1;  // x is reached through the lower block
@@ -48,7 +48,7 @@ inline constexpr int64_t block_of_leaf(size_t index) {
 inline Model make_model(const std::vector<int64_t>& lengths, at::ScalarType type,
                         Implementation implementation, uint32_t micro_batch = 3) {
   at::set_num_threads(1);  // with a few hundred numbers a tensor other threads would only be waited for
-  EncoderLayerOptions options;
+  TransformerLayerOptions options;
   options.num_heads = 2;
   options.layer_norm_eps = 1e-6;
   options.hidden_dropout = options.attention_dropout = 0.1;
@@ -60,8 +60,7 @@ inline Model make_model(const std::vector<int64_t>& lengths, at::ScalarType type
                        static_cast<uint64_t>(b + 1));
     for (auto& parameter : block.parameters) parameter = parameter.detach().to(type).requires_grad_(true);
     block.x = block.x.detach().to(type).requires_grad_(true);
-    block.rng = make_rng_tensor(
-        {.seed = 11, .micro_batch = micro_batch, .layer = static_cast<uint32_t>(b), .rank = 0});
+    block.rng = make_rng_tensor({.seed = 11, .micro_batch = micro_batch, .layer = static_cast<uint32_t>(b)});
     const auto shared = block.output_gradient.narrow(0, 0, 1).clone();
     block.output_gradient = (0.4 * block.output_gradient + shared).to(type);
   }
@@ -86,9 +85,9 @@ class ModelPass {
   explicit ModelPass(const Model& model) : model_(model) {
     output_ = model.x();
     for (size_t b = 0; b < kBlocks; ++b) {
-      plans_[b] = sampling::make_plan_tensor(kEncoderLinears);
-      output_ = encoder_layer(output_, model.offsets(), model.blocks[b].parameters, model.blocks[b].rng,
-                              plans_[b], {}, model.blocks[b].options);
+      plans_[b] = sampling::make_plan_tensor(kTransformerWeights);
+      output_ = transformer_layer(output_, model.offsets(), {}, model.blocks[b].parameters,
+                                  model.blocks[b].rng, plans_[b], {}, model.blocks[b].options);
     }
   }
 
@@ -97,7 +96,7 @@ class ModelPass {
   std::vector<at::Tensor> backward(std::array<sampling::BlockPlan, kBlocks> plans) {
     for (size_t b = 0; b < kBlocks; ++b) {
       if (plans[b].row_counts.empty())
-        plans[b].row_counts.assign(kEncoderLinears, sampling::BlockPlan::kAllRows);
+        plans[b].row_counts.assign(kTransformerWeights, sampling::BlockPlan::kAllRows);
       if (plans[b].sample_count == 0) plans[b].sample_count = model_.samples();
       sampling::write_plan(plans[b], plans_[b]);
     }
@@ -114,7 +113,7 @@ class ModelPass {
 /// What the upper block runs on.
 inline at::Tensor lower_output(const Model& model) {
   const auto& block = model.blocks[0];
-  return encoder_layer(model.x(), model.offsets(), block.parameters, block.rng, {}, {}, block.options)
+  return transformer_layer(model.x(), model.offsets(), {}, block.parameters, block.rng, {}, {}, block.options)
       .detach();
 }
 
@@ -215,7 +214,7 @@ inline ModelGradient exact_gradient(const Model& model) {
   const size_t leaf_count = wanted.size();
   for (const auto& block : model.blocks) {
     std::vector<at::Tensor> row_weights;
-    row_weights.reserve(kEncoderLinears);
+    row_weights.reserve(kTransformerWeights);
     for (const size_t index : kWeightOf)
       row_weights.push_back(block.parameters[index].unsqueeze(0).repeat({model.rows(), 1, 1}));
     wanted.insert(wanted.end(), row_weights.begin(), row_weights.end());
@@ -243,7 +242,7 @@ inline ModelGradient exact_gradient(const Model& model) {
       square += by_sample.sum(0).square().sum().item<double>();
       result.by_sample.push_back(std::move(by_sample));
     } else {
-      result.by_row[(t - leaf_count) / kEncoderLinears].push_back(
+      result.by_row[(t - leaf_count) / kTransformerWeights].push_back(
           by_sample.sum(0).reshape({model.rows(), -1}));
     }
   }

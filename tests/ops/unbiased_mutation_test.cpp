@@ -69,7 +69,7 @@ class ByHand {
     for (size_t index = 0; index < gradient_.by_sample.size(); ++index)
       result.push_back(samples[static_cast<size_t>(block_of_leaf(index))]);
     for (size_t block = 0; block < kBlocks; ++block)
-      for (size_t linear = 0; linear < kEncoderLinears; ++linear)
+      for (size_t linear = 0; linear < kTransformerWeights; ++linear)
         if (sampling_.row_count(block, linear) > 0)
           result[leaf(static_cast<int64_t>(block), kWeightOf[linear])] =
               draw_rows(block, linear, samples[block], number);
@@ -223,7 +223,7 @@ TEST_P(UnbiasedMutants, WrongScalesOfRowsAreCaught) {
         caught += mean_is_caught(failures, leaf_name(leaf(block, weight))) ? 1 : 0;
     // A missing 1/p shows in every linear. A few per cent drown in the noise of those whose rows' gradients
     // cancel (query and key above all); the linears share their code, and one that stands out fails the test.
-    EXPECT_GE(caught, mutant.severe ? kBlocks * kEncoderLinears : 1) << mutant.name;
+    EXPECT_GE(caught, mutant.severe ? kBlocks * kTransformerWeights : 1) << mutant.name;
   }
 }
 

@@ -37,7 +37,7 @@ class UnbiasedSamples : public Unbiased {
     const auto outcomes = distribution(norms, sampling.samples[block], method());
     const auto factors = at::tensor(arriving, at::kDouble).unsqueeze(1);
     std::vector<Estimated> result;
-    for (size_t p = 0; p < static_cast<size_t>(kEncoderParameters); ++p) {
+    for (size_t p = 0; p < static_cast<size_t>(kTransformerParameters); ++p) {
       const size_t index = leaf(static_cast<int64_t>(block), p);
       result.push_back({leaf_name(index), gradient_.by_sample[index] * factors, outcomes,
                         arithmetic().rounding * gradient_.norm});

@@ -18,89 +18,82 @@
 #include <utility>
 #include <vector>
 
-#include "vcas/data/dataset.h"
 #include "vcas/data/order.h"
-#include "vcas/data/tokenized_texts.h"
-#include "vcas/training/method.h"
-#include "vcas/training/tensor_file.h"
-#include "vcas/training/text_classification_task.h"
-#include "vcas/training/text_model_directory.h"
-#include "vcas/training/trainer.h"
+#include "vcas/models/hugging_face/model_directory.h"
+#include "vcas/nn/tensor_file.h"
+#include "vcas/tasks/text_classification.h"
+#include "vcas/training/loop/trainer.h"
+#include "vcas/training/methods/exact.h"
 
 namespace {
 
 namespace data = vcas::data;
 namespace fs = std::filesystem;
-namespace models = vcas::models;
+namespace hugging_face = vcas::models::hugging_face;
+namespace nn = vcas::nn;
+namespace tasks = vcas::tasks;
 namespace training = vcas::training;
 
-constexpr int64_t kMaxLength = 128;
 constexpr int64_t kEvaluationBatch = 32;
 constexpr int64_t kTrainingBatch = 16;
 constexpr uint64_t kSeed = 42;
 
-struct Problem {
-  std::unique_ptr<models::TextClassifier> model;
-  data::TokenizedTexts texts;
-};
-
-Problem read_problem(const fs::path& folder, const fs::path& file) {
-  const auto directory = training::read_text_model_directory(folder);
-  data::TextColumns columns;
-  if (file.string().ends_with("pairs.jsonl")) columns.text_pair = "pair";
-  const auto dataset = data::read_evaluation_file(file, columns, directory.labels);
-  return {training::load_text_classifier(directory, directory.labels, kSeed, /*require_head=*/true),
-          data::TokenizedTexts(dataset, directory.tokenizer, kMaxLength, /*threads=*/1)};
+std::unique_ptr<tasks::TextClassification> load(const fs::path& folder, const fs::path& file,
+                                                const training::TrainOptions& options = {}) {
+  tasks::TextClassificationOptions data;
+  data.model_name_or_path = folder;
+  data.train_file = file;
+  data.label_names = hugging_face::read_model_directory(folder).labels;
+  if (file.string().ends_with("pairs.jsonl")) data.columns.text_pair = "pair";
+  return tasks::load_text_classification(data, options, /*checkpoint=*/folder);
 }
 
-training::TextClassificationTask make_task(Problem& problem, int64_t batch_size) {
-  training::TextBatching batching;
-  batching.seed = kSeed;
-  batching.train_batch_size = batch_size;
-  return {*problem.model, problem.texts, std::nullopt, batching, [](const fs::path&) {}};
+/// Texts first, first + 1, ... in the file's order.
+vcas::models::TextBatch batch_of(const tasks::TextClassification& task, int64_t first, int64_t count) {
+  std::vector<int64_t> examples(static_cast<size_t>(count));
+  std::iota(examples.begin(), examples.end(), first);
+  return tasks::text_batch(task.train_texts(), std::move(examples));
 }
 
 void save(const fs::path& folder, int64_t label_count, uint64_t seed, const fs::path& out) {
-  const auto directory = training::read_text_model_directory(folder);
+  const auto directory = hugging_face::read_model_directory(folder);
   auto labels = directory.labels;
   for (int64_t id = 0; labels.size() < static_cast<size_t>(label_count); ++id) {
     labels.push_back("LABEL_" + std::to_string(id));
   }
-  const auto model = training::load_text_classifier(directory, labels, seed, /*require_head=*/false);
+  const auto model = hugging_face::load_text_classifier(directory, labels, seed, /*require_head=*/false);
   fs::create_directories(out);
-  training::save_text_classifier(directory, *model, labels, out);
+  hugging_face::save_text_classifier(directory, *model, labels, out);
 }
 
 void logits(const fs::path& folder, const fs::path& file, const fs::path& out) {
   const c10::AutoGradMode no_grad(false);
-  const auto problem = read_problem(folder, file);
-  models::PassOptions options;
-  options.training = false;
+  const auto task = load(folder, file);
+  const int64_t texts = task->train_texts().size();
   std::vector<at::Tensor> batches;
-  for (int64_t first = 0; first < problem.texts.size(); first += kEvaluationBatch) {
-    std::vector<int64_t> examples(
-        static_cast<size_t>(std::min(kEvaluationBatch, problem.texts.size() - first)));
-    std::iota(examples.begin(), examples.end(), first);
-    const auto batch = training::to_batch(problem.texts.pack(examples));
-    batches.push_back(problem.model->forward_pass(batch, options)->logits());
+  for (int64_t first = 0; first < texts; first += kEvaluationBatch) {
+    const auto batch = batch_of(*task, first, std::min(kEvaluationBatch, texts - first));
+    batches.push_back(task->model().logits(batch, /*compute=*/{}));
   }
-  training::write_tensors(out, {{"logits", at::cat(batches)}});
+  nn::write_tensors(out, {{"logits", at::cat(batches)}});
 }
 
 void gradients(const fs::path& folder, const fs::path& file, const fs::path& out) {
-  auto problem = read_problem(folder, file);
-  auto task = make_task(problem, problem.texts.size());
-  training::ExactMethod exact;
-  const auto batch = task.forward({}, kSeed);
-  const auto gradients = exact.backward(batch, /*loss_scale=*/1).gradients;
+  const auto task = load(folder, file);
+  const auto batch = batch_of(*task, 0, task->train_texts().size());
+  training::MicroBatch micro_batch{task->forward(batch, {.seed = kSeed}), {}};
+  const auto gradients = training::ExactMethod().backward(micro_batch, /*loss_scale=*/1).gradients;
 
-  training::NamedTensors tensors{{"loss", batch.pass->loss()}};
-  const auto parameters = task.parameters();
+  nn::NamedTensors tensors{{"loss", micro_batch.pass.loss()}};
+  const auto table =
+      vcas::models::bert_tensor_table(hugging_face::read_model_directory(folder).bert_config());
+  const auto parameters = task->model().trainable_parameters();
   for (size_t i = 0; i < parameters.size(); ++i) {
     const auto& gradient = gradients.at(i);
-    tensors[parameters[i].name] = gradient.is_sparse() ? gradient.to_dense() : gradient;
+    tensors[hugging_face::file_name(table, parameters[i].name)] =
+        gradient.is_sparse() ? gradient.to_dense() : gradient;
   }
-  training::write_tensors(out, tensors);
+  nn::write_tensors(out, tensors);
 }
 
 training::TrainOptions train_options(int64_t steps) {
@@ -116,11 +109,11 @@ training::TrainOptions train_options(int64_t steps) {
 }
 
 void train(const fs::path& folder, const fs::path& file, int64_t steps, const fs::path& out) {
-  auto problem = read_problem(folder, file);
-  auto task = make_task(problem, kTrainingBatch);
+  const auto options = train_options(steps);
+  const auto task = load(folder, file, options);
   training::ExactMethod exact;
-  training::Trainer trainer(train_options(steps), task, exact);
-  data::TrainingOrder order(problem.texts.lengths(), {kSeed, kTrainingBatch, /*bucket_batches=*/0});
+  training::Trainer trainer(options, *task, exact);
+  data::TrainingOrder order(task->lengths(), {kSeed, kTrainingBatch, /*bucket_batches=*/0});
 
   std::vector<double> losses, learning_rates;
   std::vector<int64_t> examples;
@@ -131,9 +124,9 @@ void train(const fs::path& folder, const fs::path& file, int64_t steps, const fs
     losses.push_back(report.loss);
     learning_rates.push_back(report.learning_rate);
   }
-  training::write_tensors(out, {{"loss", at::tensor(losses, at::kDouble)},
-                                {"learning_rate", at::tensor(learning_rates, at::kDouble)},
-                                {"examples", at::tensor(examples, at::kLong).view({steps, kTrainingBatch})}});
+  nn::write_tensors(out, {{"loss", at::tensor(losses, at::kDouble)},
+                          {"learning_rate", at::tensor(learning_rates, at::kDouble)},
+                          {"examples", at::tensor(examples, at::kLong).view({steps, kTrainingBatch})}});
 }
 
 bool run(const std::vector<std::string>& arguments) {

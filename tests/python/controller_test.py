@@ -47,7 +47,7 @@ def test_it_learns_and_adapts(policy):
 def test_a_run_that_samples_performs_fewer_operations_than_an_exact_one():
     _, _, controller, _ = loop(100, {**OPTIONS, "cal_var_freq": 50})
     before = controller.metrics()["flops"]
-    assert controller.sampler.plan().sampled()
+    assert controller.sampler.ungated_plan().sampled()
     controller.load_state_dict({**controller.state_dict(), "flops": {"exact": 0.0, "performed": 0.0}})
     inputs = small.batch("bert", samples=24)
     controller.step(lambda: controller.model(**inputs).loss, full_size=False)
@@ -121,7 +121,9 @@ def test_evaluation_between_forward_and_backward_is_not_recorded():
         (lambda c, m, i: c.step(lambda: m(**i).logits), r"expected a 0-dim loss, got \[6, 5\]"),
         (lambda c, m, i: c.step(lambda: torch.zeros((), requires_grad=True)), "expected a forward pass of the attached"),
         (lambda c, m, i: c.step(lambda: m(**i).loss + m(**i).loss), "expected one forward pass of the model in a step"),
-        (lambda c, m, i: c.load_state_dict({"format": 1}), "state of a controller: expected adaptations"),
+        (lambda c, m, i: c.load_state_dict({"format": 2}), "state of a controller: expected adaptations"),
+        (lambda c, m, i: c.load_state_dict({**c.state_dict(), "format": 1}),
+         "state of a controller: expected format 2, got 1, which another version of vcas wrote"),
         (lambda c, m, i: vcas.Controller(m), "has a controller already"),
     ],
 )

@@ -9,8 +9,8 @@ HIDDEN, HEADS, INTERMEDIATE = 8, 2, 12
 
 
 def plan_tensor(samples_kept=2, linears=6, rows=4):
-    """A sampled plan: [sampled, method, seed, micro_batch, layer, rank, draw, sample_count, row counts]."""
-    return torch.tensor([1, 0, 7, 3, 0, 0, 0, samples_kept] + [rows] * linears)
+    """A sampled plan: [sampled, method, seed, micro_batch, layer, draw, sample_count, row counts]."""
+    return torch.tensor([1, 0, 7, 3, 0, 0, samples_kept] + [rows] * linears)
 
 
 def encoder_inputs(dtype=torch.float32, requires_grad=True, seed=0):
@@ -23,22 +23,29 @@ def encoder_inputs(dtype=torch.float32, requires_grad=True, seed=0):
     return x, offsets, parameters
 
 
-def encoder(x, offsets, parameters, plan=None, probes=(None, None, None), **options):
-    rng = torch.tensor([5, 3, 0, 0])
-    flags = {"hidden_dropout": 0.0, "attention_dropout": 0.0, **options}
-    return ops.encoder_layer(x, offsets, parameters, rng, plan, *probes, HEADS, 1e-5, **flags)
+RNG = torch.tensor([5, 3, 0])
+QUERY_ROWS = torch.tensor([0, 2, 5])  # two of the first sample, none of the second
 
 
-def probes():
-    shapes = ((3,), (6, 8), (1,))
-    return tuple(torch.zeros(s, dtype=torch.float64, requires_grad=True) for s in shapes)
+def options_text(**options):
+    given = {"num_heads": HEADS, "layer_norm_eps": 1e-5, **options}
+    return " ".join(f"{name}={int(value) if isinstance(value, bool) else value}" for name, value in given.items())
+
+
+def encoder(x, offsets, parameters, plan=None, probes=(None, None, None), query_rows=None, **options):
+    return ops.transformer_layer(x, offsets, query_rows, parameters, RNG, plan, *probes, options_text(**options))
+
+
+def probes(query_rows=None):
+    scores = int(ops.transformer_layer_rows(torch.tensor([0, 3, 4, 8]), query_rows)[:, -1].sum())
+    return tuple(torch.zeros(s, dtype=torch.float64, requires_grad=True) for s in (3, scores, 1))
 
 
 ENCODER_CASES = {
     "exact": {},
     "sampled": {"plan": True},
     "pre_norm_causal": {"pre_norm": True, "causal": True, "tanh_gelu": True, "plan": True},
-    "first_row_only": {"first_row_only": True, "plan": True},
+    "query_rows": {"query_rows": QUERY_ROWS, "plan": True},
     "recompute": {"recompute": True},
     "plain": {"plain": True},
     "float64": {"dtype": torch.float64},
@@ -48,16 +55,35 @@ ENCODER_CASES = {
 
 
 @pytest.mark.parametrize("case", ENCODER_CASES)
-def test_opcheck_of_encoder_layer(case):
+def test_opcheck_of_transformer_layer(case):
     options = dict(ENCODER_CASES[case])
-    plan = plan_tensor() if options.pop("plan", False) else None
+    plan = plan_tensor(rows=2) if options.pop("plan", False) else None
     x, offsets, parameters = encoder_inputs(options.pop("dtype", torch.float32))
     if options.pop("frozen", False):
         parameters = [p.detach() for p in parameters]
-    arguments = (x, offsets, parameters, torch.tensor([5, 3, 0, 0]), plan, *probes(), HEADS, 1e-5)
-    keywords = {"hidden_dropout": 0.0, "attention_dropout": 0.0, **options}
-    results = torch.library.opcheck(ops.encoder_layer.default, arguments, keywords)
+    query_rows = options.pop("query_rows", None)
+    arguments = (x, offsets, query_rows, parameters, RNG, plan, *probes(query_rows), options_text(**options))
+    results = torch.library.opcheck(ops.transformer_layer.default, arguments)
     assert set(results.values()) == {"SUCCESS"}
+
+
+def test_what_the_operator_knows_of_itself():
+    x, offsets, parameters = encoder_inputs()
+    sizes = [tuple(parameters[place].shape) for place in ops.transformer_layer_weights()]
+    assert sizes == [(HIDDEN, HIDDEN)] * 4 + [(INTERMEDIATE, HIDDEN), (HIDDEN, INTERMEDIATE)]
+    rows = ops.transformer_layer_rows(offsets, QUERY_ROWS)
+    of_queries, of_all = [0, 2, 2, 3], offsets.tolist()
+    assert rows.tolist() == [of_queries, of_all, of_all, of_queries, of_queries, of_queries]
+    for query_rows in (None, QUERY_ROWS):
+        flops = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+        encoder(x, offsets, parameters, None, (None, None, flops), query_rows).sum().backward()
+        assert flops.grad.item() == ops.transformer_layer_flops(offsets, query_rows, parameters, options_text())[1]
+
+
+def test_an_unknown_option_is_named():
+    x, offsets, parameters = encoder_inputs()
+    with pytest.raises(RuntimeError, match="transformer_layer: expected options of num_heads=.*, got heads=2"):
+        encoder(x, offsets, parameters, heads=2)
 
 
 @pytest.mark.parametrize("sampled", [False, True])
@@ -74,13 +100,13 @@ def test_opcheck_of_linear(sampled, bias):
 
 def test_opcheck_of_the_backward_operators():
     x, offsets, parameters = encoder_inputs(requires_grad=False)
-    gradient, rng = torch.randn(8, HIDDEN), torch.tensor([5, 3, 0, 0])
-    numbers = (HEADS, 1e-5, 0.0, 0.0, 128)
     utilities = ("test_schema", "test_faketensor")
-    torch.library.opcheck(ops.encoder_layer_forward.default, (x, offsets, parameters, rng, *numbers), test_utils=utilities)
-    saved = ops.encoder_layer_forward(x, offsets, parameters, rng, *numbers)[1]
-    arguments = (gradient, x, offsets, parameters, saved, rng, plan_tensor(), (1 << 18) - 1, *numbers)
-    torch.library.opcheck(ops.encoder_layer_backward.default, arguments, test_utils=utilities)
+    arguments = (x, offsets, None, parameters, RNG, options_text())
+    torch.library.opcheck(ops.transformer_layer_forward.default, arguments, test_utils=utilities)
+    saved = ops.transformer_layer_forward(*arguments)[1]
+    everything = (1 << 18) - 1
+    arguments = (torch.randn(8, HIDDEN), x, offsets, None, parameters, saved, RNG, plan_tensor(), everything, options_text())
+    torch.library.opcheck(ops.transformer_layer_backward.default, arguments, test_utils=utilities)
     weight = torch.randn(3, HIDDEN)
     arguments = (torch.randn(8, 3), x, weight, plan_tensor(linears=1), 15, 0)
     results = torch.library.opcheck(ops.linear_backward.default, arguments, test_utils=utilities)
@@ -88,9 +114,9 @@ def test_opcheck_of_the_backward_operators():
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"pre_norm": True, "causal": True, "tanh_gelu": True}, {"first_row_only": True}], ids=str
+    "options", [{}, {"pre_norm": True, "causal": True, "tanh_gelu": True}, {"query_rows": QUERY_ROWS}], ids=str
 )
-def test_gradcheck_of_the_exact_encoder_layer(options):
+def test_gradcheck_of_the_exact_transformer_layer(options):
     x, offsets, parameters = encoder_inputs(torch.float64)
 
     def function(x, *parameters):
@@ -105,7 +131,7 @@ def test_gradcheck_of_the_exact_linear():
     assert torch.autograd.gradcheck(lambda x, w, b: ops.linear(x, w, b, None, None, None, 0), tensors)
 
 
-@pytest.mark.parametrize("options", [{}, {"pre_norm": True, "causal": True}, {"first_row_only": True}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"pre_norm": True, "causal": True}, {"query_rows": QUERY_ROWS}], ids=str)
 def test_a_compiled_block_has_no_graph_break_and_reads_the_plan_of_each_backward_pass(options):
     torch.compiler.reset()
     x, offsets, parameters = encoder_inputs()
@@ -122,7 +148,7 @@ def test_a_compiled_block_has_no_graph_break_and_reads_the_plan_of_each_backward
         results = [output.detach()]
         for numbers in (plan_tensor(), exact, plan_tensor(1)):
             # As the controller writes: without a new version of the tensor.
-            torch.classes.vcas.SamplingPlan([], [], "fixed", 0).write(plan, 0, 3, [8] * 6, [1, 1, 1, 0])
+            torch.classes.vcas.SamplingPlan([], [], "fixed", 0).write(plan, 0, 3, [8] * 6, [1, 1, 1])
             plan.numpy()[:] = numbers.numpy()
             results += torch.autograd.grad(output.square().sum(), [x, *parameters], retain_graph=True)
         if function is block:
@@ -206,7 +232,7 @@ def test_autocast_of_linear_is_that_of_pytorch():
 
 def test_a_wrong_shape_is_named():
     x, offsets, parameters = encoder_inputs()
-    with pytest.raises(RuntimeError, match=r"encoder_layer: expected offsets from 0 to 7, got 0 to 8"):
+    with pytest.raises(RuntimeError, match=r"transformer_layer: expected offsets from 0 to 7, got 0 to 8"):
         encoder(x[:7], offsets, parameters)
 
 

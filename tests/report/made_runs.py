@@ -41,39 +41,60 @@ def probe_line(number):
             "weights": {}, "present": None}  # fmt: skip
 
 
-def summary_of(method, seed, steps):
+METRICS = {
+    "classifier": {"loss": False, "accuracy": True, "macro_f1": True, "matthews": True},
+    "language model": {"loss": False, "perplexity": False},
+}
+
+
+def evaluation_of(task, seed, step=None):
+    """By metric: what a run measures at a step, or at its end."""
+    loss = 0.4 + (100 / step if step else 0) + 0.001 * (seed % 3)
+    if task == "language model":
+        return {"loss": loss, "perplexity": math.exp(loss)}
+    accuracy = 0.88 - 40 / step if step else 0.88 - 0.002 * (seed % 5)
+    return {"loss": loss, "accuracy": accuracy, "macro_f1": 0.8, "matthews": 0.7}
+
+
+def summary_of(method, seed, steps, task="classifier"):
     seconds = steps * (0.08 if method == "vcas" else 0.11)
     exact = 3e10 * steps
     performed = metrics_line(steps, method, seed, 1)["flops_performed"] if method == "vcas" else exact
     return {"method": method, "seed": seed, "steps": steps, "train_loss": 0.21 + 0.001 * (seed % 7),
-            "eval_loss": 0.4, "eval_accuracy": 0.88 - 0.002 * (seed % 5), "train_seconds": seconds,
+            "eval_metrics": [{"name": name, "greater_is_better": greater} for name, greater in METRICS[task].items()],
+            **{f"eval_{name}": value for name, value in evaluation_of(task, seed).items()}, "train_seconds": seconds,
             "adaptation_seconds": 0.02 * seconds if method == "vcas" else 0.0,
             "step_ms": {"median": 80.0, "p10": 70.0, "p90": 95.0},
             "flops": {"exact": exact, "performed": performed, "reduction": 1 - performed / exact},
             "peak_rss_bytes": 1 << 30, "device": "cpu", "threads": 2, "dtype": "float32"}  # fmt: skip
 
 
-def make_run(folder, method="vcas", seed=42, steps=1000, finished=True, probed=False, slope=1.0):
+def make_run(folder, method="vcas", seed=42, steps=1000, finished=True, probed=False, slope=1.0, task="classifier"):
     folder.mkdir(parents=True)
     lines = [metrics_line(step, method, seed, slope) for step in range(20, steps + 1, 20)]
     write_lines(folder / "metrics.jsonl", lines)
     write_lines(folder / "evaluations.jsonl", [
-        {"step": step, "examples": 100, "loss": 0.4 + 100 / step, "accuracy": 0.88 - 40 / step, "macro_f1": 0.8,
-         "matthews": 0.7} for step in range(200, steps + 1, 200)])  # fmt: skip
+        {"step": step, "examples": 100, **evaluation_of(task, seed, step)} for step in range(200, steps + 1, 200)])
     if probed:
         write_lines(folder / "probe.jsonl", [probe_line(number) for number in range(0, steps, 100)])
     if finished:
-        (folder / "summary.json").write_text(json.dumps(summary_of(method, seed, steps)))
+        (folder / "summary.json").write_text(json.dumps(summary_of(method, seed, steps, task)))
     return folder
 
 
-def make_comparison(folder, variants, seeds, file="compare.json"):
+def per_example_of(task, seed, variant, examples=50):
+    if task == "language model":
+        return {"loss": [2 + 0.3 * math.sin(seed * example) + 0.02 * variant * example for example in range(examples)]}
+    return {"accuracy": "".join("1" if (seed * example + variant) % 9 else "0" for example in range(examples))}
+
+
+def make_comparison(folder, variants, seeds, file="compare.json", task="classifier"):
     """@param variants by name: its method."""
     runs = []
     for seed in range(42, 42 + seeds):
         for i, (name, method) in enumerate(variants.items()):
-            make_run(folder / f"{name}-seed-{seed}", method, seed, slope=1 - 0.03 * i)
-            correct = "".join("1" if (seed * example + i) % 9 else "0" for example in range(50))
-            runs.append({"method": name, "seed": seed, "summary": summary_of(method, seed, 1000), "correct": correct})
+            make_run(folder / f"{name}-seed-{seed}", method, seed, slope=1 - 0.03 * i, task=task)
+            runs.append({"method": name, "seed": seed, "summary": summary_of(method, seed, 1000, task),
+                         "per_example": per_example_of(task, seed, i)})  # fmt: skip
     (folder / file).write_text(json.dumps({"settings": {}, "runs": runs, "methods": []}))
     return folder

@@ -40,6 +40,54 @@ TEST(ReportContent, ShowsLossOverStepsTimeAndWork) {
   EXPECT_TRUE(content["tables"].empty()) << "nothing to compare with";
 }
 
+TEST(ReportContent, TakesRunsWithoutAccuracy) {
+  const MadeRuns made;
+  std::vector<std::filesystem::path> folders = {made.finished("classifier", "exact", 1)};
+  for (const char* method : {"exact", "vcas"}) {
+    const std::string run = std::string("language/") + method + "-seed-1";
+    folders.push_back(made.finished(run, method, 1));
+    made.write(run + "/summary.json", language_summary(method, 1).dump());
+    made.write(run + "/evaluations.jsonl", "{\"step\":30,\"loss\":3.5,\"perplexity\":33.1154}\n");
+  }
+  const auto alone = report_content(read_run_sets({folders[1]}));
+  EXPECT_TRUE(chart_of(alone, "training", "accuracy").is_null());
+  const auto perplexity = chart_of(alone, "training", "perplexity");
+  EXPECT_EQ(perplexity["data"][0]["y"], json({33.1154}));
+  EXPECT_EQ(perplexity["title"], "Perplexity on held-out examples");
+  EXPECT_EQ(perplexity["note"], "Smaller is better.");
+  EXPECT_EQ(chart_of(alone, "training", "evaluation-loss")["data"][0]["y"], json({3.5}));
+  const auto compared = report_content(read_run_sets({made.path() / "language"}))["tables"];
+  EXPECT_EQ(compared[0]["header"][3], "perplexity ↓");
+  EXPECT_NE(compared[0]["note"].get<std::string>().find("t-test of perplexity"), std::string::npos);
+  EXPECT_EQ(compared[1]["rows"][1], json({"vcas", "perplexity, by seed", "+0", "-", "-", "1"}));
+  const auto all = report_content(read_run_sets(folders))["runs"];
+  EXPECT_EQ(all["header"], json({"run", "method", "steps", "train loss", "evaluation loss", "accuracy % ↑",
+                                 "perplexity ↓", "seconds", "FLOPs saved %", "peak MiB"}));
+  EXPECT_EQ(all["rows"][0][5], "75.00");
+  EXPECT_EQ(all["rows"][0][6], "-");
+  EXPECT_EQ(all["rows"][1][5], "-");
+  EXPECT_EQ(all["rows"][1][6], "33.1154");
+}
+
+TEST(ReportContent, SaysWhichDirectionIsBetter) {
+  const MadeRuns made;
+  const auto content = report_content(read_run_sets({made.finished("run", "exact", 1)}));
+  EXPECT_EQ(chart_of(content, "training", "accuracy")["note"], "Greater is better.");
+  EXPECT_EQ(chart_of(content, "training", "evaluation-loss")["note"], "Smaller is better.");
+  EXPECT_EQ(content["runs"]["header"][5], "accuracy % ↑");
+}
+
+TEST(ReportContent, ShowsEvaluationsOfARunUnderWay) {
+  const MadeRuns made;
+  const auto folder = made.metrics("run");
+  made.write("run/evaluations.jsonl", "{\"step\":30,\"loss\":3.5,\"macro_f1\":0.25}\n");
+  const auto content = report_content(read_run_sets({folder}));
+  const auto chart = chart_of(content, "training", "macro-f1");
+  EXPECT_EQ(chart["data"][0]["y"], json({0.25}));
+  EXPECT_EQ(chart["title"], "Macro-F1 on held-out examples");
+  EXPECT_EQ(content["runs"]["header"].size(), content["runs"]["rows"][0].size());
+}
+
 TEST(ReportContent, OfARunThatGoesOnHasWhatIsThere) {
   const MadeRuns made;
   const auto content = report_content(read_run_sets({made.metrics("run")}));

@@ -41,12 +41,16 @@ def report(*folders, output):
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """Of one run with probes and a name to trip over, and of a comparison of twenty runs."""
+    """Of one run with probes and a name to trip over, of a comparison of twenty runs, and of one without accuracy."""
     folder = tmp_path_factory.mktemp("pages")
     methods = {name: name for name in ("exact", "vcas", "sb", "ub")}
     return {
         "one": report(make_run(folder / NASTY, probed=True), output=folder / "one.html"),
         "twenty": report(make_comparison(folder / "compared", methods, seeds=5), output=folder / "twenty.html"),
+        "language": report(
+            make_comparison(folder / "language", {"exact": "exact", "vcas": "vcas"}, seeds=2, task="language model"),
+            output=folder / "language.html",
+        ),
     }
 
 
@@ -71,7 +75,8 @@ def assert_all_drawn(browser, expected):
         assert traces > 0 and drawn == traces, f"{chart}: {drawn} of {traces} traces drawn"
 
 
-TRAINING = ["loss-over-steps", "loss-over-time", "loss-over-flops", "accuracy", "evaluation-loss"]
+LOSSES = ["loss-over-steps", "loss-over-time", "loss-over-flops", "evaluation-loss"]
+TRAINING = [*LOSSES, "accuracy", "macro-f1", "matthews"]
 SAMPLING = ["rho", "s", "variances", "nu"]
 GRADIENTS = [*(f"sparsity-{i}" for i in range(6)), "median-norms", "norm-quantiles", "variance-by-s"]
 
@@ -92,6 +97,18 @@ def test_every_plot_of_twenty_runs_has_marks(browser, pages):
     browser.evaluate("(() => { const select = document.querySelector('#sampling select');"
                      "select.value = 3; select.dispatchEvent(new Event('change')); })()")  # fmt: skip
     browser.wait_for(f"Object.values({MARKS}).every(([traces, drawn]) => traces === drawn)")
+    assert browser.complaints() == []
+
+
+def test_a_run_without_accuracy_has_its_own_metric(browser, pages):
+    show(browser, pages["language"])
+    assert_all_drawn(browser, [*LOSSES, "perplexity", *SAMPLING])
+    header = browser.evaluate("[...document.querySelectorAll('#comparison-0 th')].map((cell) => cell.textContent)")
+    assert header[3:6] == ["perplexity ↓", "p by seed", "p by example of loss"]
+    note = browser.evaluate("document.querySelector('[data-chart=perplexity] p').textContent")
+    assert note == "Smaller is better."
+    tests = browser.evaluate("[...document.querySelectorAll('#tests-1 tbody tr')].map((row) => row.cells[1].textContent)")
+    assert tests == ["train loss, by seed", "perplexity, by seed", "evaluation loss, by example"]
     assert browser.complaints() == []
 
 

@@ -50,8 +50,20 @@ TEST(ReadRun, ReadsRatiosVariancesEvaluationsAndProbes) {
   EXPECT_EQ(run.metrics[0].rho, (std::vector<double>{0.5, 0.75}));
   EXPECT_EQ(run.metrics[0].nu.size(), 2U);
   EXPECT_EQ(run.metrics[0].act_var_tau, 0.025);
-  EXPECT_EQ(run.evaluations.at(0).accuracy, 0.5);
+  EXPECT_EQ(run.evaluations.at(0).metrics.at("accuracy"), 0.5);
   EXPECT_EQ(run.probes.at(0).blocks.at(1).keep_ratio, (std::vector<double>{0.3, 0.7}));
+}
+
+TEST(ReadRun, TakesWhateverMetricsAnEvaluationHas) {
+  const MadeRuns made;
+  const auto folder = made.metrics("run");
+  made.write("run/evaluations.jsonl", "{\"step\":30,\"examples\":9,\"loss\":4.2,\"perplexity\":null}\n");
+  const auto evaluations = read_run(folder).evaluations;
+  ASSERT_EQ(evaluations.size(), 1U);
+  EXPECT_EQ(evaluations[0].step, 30);
+  ASSERT_EQ(evaluations[0].metrics.size(), 2U);
+  EXPECT_EQ(evaluations[0].metrics.at("loss"), 4.2);
+  EXPECT_TRUE(std::isnan(evaluations[0].metrics.at("perplexity")));
 }
 
 TEST(ReadRun, ReadsNullAsNoNumber) {
@@ -84,10 +96,18 @@ TEST(ReadRun, NamesFileLineAndKey) {
                      "metrics.jsonl:1: key 'rho': expected an array of numbers"));
   EXPECT_TRUE(starts(error_of("evaluations.jsonl", "{\"step\":1,\"loss\":1,\"accuracy\":2}\n"),
                      "evaluations.jsonl:1: key 'accuracy'"));
+  EXPECT_TRUE(starts(error_of("evaluations.jsonl", "{\"step\":1,\"accuracy\":0.5}\n"),
+                     "evaluations.jsonl:1: key 'loss': expected a number or null"));
+  EXPECT_TRUE(starts(error_of("evaluations.jsonl", "{\"step\":1,\"loss\":1,\"perplexity\":\"low\"}\n"),
+                     "evaluations.jsonl:1: key 'perplexity'"));
   EXPECT_TRUE(starts(error_of("probe.jsonl", "{\"micro_batch\":0,\"s\":[0.5],\"v_sgd\":1,\"v_act\":[]}\n"),
                      "probe.jsonl:1: key 'v_act': expected an array of 1 numbers"));
   EXPECT_TRUE(starts(error_of("summary.json", "{\n\"method\":}"), "summary.json:2: not JSON"));
   EXPECT_TRUE(starts(error_of("summary.json", "{}"), "summary.json: key 'method'"));
+  auto listed = summary_of("exact", 1);
+  listed["eval_metrics"] = {{{"name", "loss"}}};
+  EXPECT_TRUE(starts(error_of("summary.json", listed.dump()),
+                     "summary.json: summary.eval_metrics: expected an array of {\"name\": text"));
 }
 
 TEST(ReadRun, RefusesProbesOfAnotherRun) {

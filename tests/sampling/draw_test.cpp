@@ -192,13 +192,13 @@ TEST(Draw, GenericPathReadsNoValueOnTheHost) {
 TEST(Draw, DependsOnEveryFieldOfItsStream) {
   const std::vector<double> weights(64, 1.0);
   const StreamKey base{
-      .seed = 1, .micro_batch = 2, .layer = 3, .rank = 4, .draw = 5, .site = Site::sample_activation};
+      .seed = 1, .micro_batch = 2, .layer = 3, .index = 4, .draw = 5, .site = Site::sample_activation};
   std::vector<StreamKey> streams(8, base);
   streams[1].seed = 9;
   streams[2].seed = base.seed + (uint64_t{1} << 32);
   streams[3].micro_batch = 9;
   streams[4].layer = 9;
-  streams[5].rank = 9;
+  streams[5].index = 9;
   streams[6].draw = 9;
   streams[7].site = Site::sample_weight;
   for (const auto method : {DrawMethod::fixed, DrawMethod::bernoulli}) {

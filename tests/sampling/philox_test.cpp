@@ -24,7 +24,7 @@ TEST(Philox, TensorOperationsGiveTheSameWords) {
   const StreamKey stream{.seed = 0xFEDCBA9876543210u,
                          .micro_batch = 0x80000001u,
                          .layer = 511,
-                         .rank = 1023,
+                         .index = 1023,
                          .draw = 255,
                          .site = Site::attention_dropout};
   const at::Tensor blocks = at::arange(0xFFFFFF00, 0x100000000, at::kLong);

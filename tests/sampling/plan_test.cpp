@@ -12,7 +12,7 @@ TEST(PlanTensor, RoundTripsEveryField) {
   const BlockPlan plan{
       .sampled = true,
       .draw_method = DrawMethod::bernoulli,
-      .stream = {.seed = 0xFFFFFFFFFFFFFFFFu, .micro_batch = 0xFFFFFFFFu, .layer = 7, .rank = 3, .draw = 5},
+      .stream = {.seed = 0xFFFFFFFFFFFFFFFFu, .micro_batch = 0xFFFFFFFFu, .layer = 7, .draw = 5},
       .sample_count = 17,
       .row_counts = {100, BlockPlan::kAllRows, 1}};
   at::Tensor tensor = make_plan_tensor(3);
@@ -23,7 +23,6 @@ TEST(PlanTensor, RoundTripsEveryField) {
   EXPECT_EQ(back.stream.seed, plan.stream.seed);
   EXPECT_EQ(back.stream.micro_batch, plan.stream.micro_batch);
   EXPECT_EQ(back.stream.layer, plan.stream.layer);
-  EXPECT_EQ(back.stream.rank, plan.stream.rank);
   EXPECT_EQ(back.stream.draw, plan.stream.draw);
   EXPECT_EQ(back.sample_count, plan.sample_count);
   EXPECT_EQ(back.row_counts, plan.row_counts);
@@ -43,7 +42,7 @@ TEST(PlanTensor, FreshOneMeansExact) { EXPECT_FALSE(read_plan(make_plan_tensor(4
 
 TEST(PlanTensor, RefusesWhatIsNoPlan) {
   EXPECT_THROW(read_plan(at::Tensor()), c10::Error);
-  EXPECT_THROW(read_plan(at::zeros({7}, at::kLong)), c10::Error);
+  EXPECT_THROW(read_plan(at::zeros({6}, at::kLong)), c10::Error);
   EXPECT_THROW(read_plan(at::zeros({8}, at::kInt)), c10::Error);
   EXPECT_THROW(read_plan(at::zeros({16}, at::kLong).slice(0, 0, 16, 2)), c10::Error);
   at::Tensor small = make_plan_tensor(1);

@@ -65,6 +65,17 @@ def test_prints_every_row_and_both_folders(runs, capsys):
     assert ["VCAS", "model:", folders[1]] in lines
 
 
+def test_shows_the_metric_that_a_task_is_judged_by(runs, capsys):
+    listed = [{"name": "loss", "greater_is_better": False}, {"name": "perplexity", "greater_is_better": False}]
+    language = {"eval_accuracy": None, "eval_perplexity": 24.5, "eval_metrics": listed}
+    assert compare_runs.main(runs(summary(**language), vcas_summary(**language | {"eval_perplexity": 25}))) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["evaluation", "perplexity", "24.5000", "25.0000"] in lines
+    nothing = {"eval_accuracy": None, "eval_loss": None}
+    assert compare_runs.main(runs(summary(**nothing), vcas_summary(**nothing))) == 0
+    assert "evaluation" not in capsys.readouterr().out
+
+
 def test_time_per_flops_is_left_open_when_no_flops_were_saved(runs, capsys):
     nothing = {"exact": 1e12, "performed": 1.02e12, "reduction": -0.02}
     assert compare_runs.main(runs(summary(), vcas_summary(flops=nothing))) == 0

@@ -10,19 +10,24 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Folder -> the folders it may use. What those use comes with them.
 MAY_USE = {
+    "formats": set(),
     "sampling": set(),
     "control": {"sampling"},
     "ops": {"sampling"},
-    "nn": {"ops"},
-    "bindings": {"control", "nn"},
-    "models": {"nn"},
-    "formats": set(),
+    "nn": {"ops", "formats"},
     "text": {"formats"},
+    "models": {"nn", "text"},
     "data": {"formats", "text"},
-    "training": {"control", "models", "data"},
+    "training/loop": {"control", "nn", "data"},
+    "training/methods": {"training/loop"},
+    "training/run": {"training/methods"},
+    "tasks": {"training/run", "models"},
     "report": {"formats"},
-    "cli": {"training", "report"},
+    "cli": {"tasks", "report"},
+    "bindings": {"control", "ops"},
 }
+# Headers of a folder that folders below its rooms may use as well.
+ROOMS = {folder.partition("/")[0] for folder in MAY_USE if "/" in folder}
 WITHOUT_TORCH = {"formats", "text", "data", "report"}
 MAX_LINES = 400
 
@@ -46,8 +51,14 @@ def sources() -> list[Path]:
 
 def folder_of(path: Path) -> str | None:
     """The folder of src or include/vcas that a file belongs to; None for the files beside the folders."""
-    match = re.match(r"(?:src|include/vcas)/(\w+)/", path.relative_to(ROOT).as_posix())
-    return match[1] if match else None
+    match = re.match(r"(?:src|include/vcas)/(.+)/[^/]+", path.relative_to(ROOT).as_posix())
+    return room_of(match[1]) if match else None
+
+
+def room_of(place: str) -> str:
+    """The folder of the map that holds a place such as "ops/kernels" or "training/loop"."""
+    first, _, rest = place.partition("/")
+    return "/".join([first, *rest.split("/")[:1]]) if first in ROOMS else first
 
 
 def includes_of(text: str) -> list[str]:
@@ -56,11 +67,10 @@ def includes_of(text: str) -> list[str]:
 
 def included_folder(include: str, including: str) -> str | None:
     """The project's folder that an #include of a file in `including` reaches, if any."""
-    first, _, rest = include.removeprefix("vcas/").partition("/")
-    if first in MAY_USE and rest:
-        # src/ops/linear/... may include "linear/x.h"-like paths only through src, so that the first part is a folder.
-        return first
-    return including if not rest and (ROOT / "src" / including / include).exists() else None
+    place, _, name = include.removeprefix("vcas/").rpartition("/")
+    if place and room_of(place) in MAY_USE:
+        return room_of(place)
+    return including if not place and (ROOT / "src" / including / name).exists() else None
 
 
 def violation(including: str, include: str) -> str | None:
@@ -89,13 +99,21 @@ def test_includes_follow_the_direction_of_use():
 @pytest.mark.parametrize(
     ("including", "include", "allowed"),
     [
-        ("training", "vcas/sampling/plan.h", True),
+        ("training/loop", "vcas/sampling/plan.h", True),
+        ("training/loop", "vcas/training/run/run.h", False),
+        ("training/methods", "vcas/training/loop/method.h", True),
+        ("training/run", "vcas/models/bert.h", False),
+        ("training/loop", "vcas/text/tokenizer.h", True),
+        ("tasks", "vcas/models/bert.h", True),
+        ("control", "vcas/nn/pass.h", False),
+        ("report", "vcas/training/loop/evaluation.h", False),
         ("ops", "vcas/sampling/draw.h", True),
         ("ops", "ops/packed_rows.h", True),
         ("sampling", "vcas/ops/linear.h", False),
         ("ops", "vcas/control/controller.h", False),
         ("control", "vcas/models/bert.h", False),
         ("models", "vcas/data/text_batch.h", False),
+        ("models", "vcas/text/tokenizer.h", True),
         ("data", "vcas/text/wordpiece.h", True),
         ("data", "ATen/core/Tensor.h", False),
         ("formats", "torch/types.h", False),
@@ -111,9 +129,37 @@ def test_public_headers_mirror_src():
     assert not missing, f"include/vcas has folders that src has not: {missing}"
 
 
+def stable_headers() -> set[str]:
+    """The headers that are installed, as they are included: "vcas/nn/pass.h"."""
+    text = (ROOT / "cmake" / "VcasInstall.cmake").read_text(encoding="utf-8")
+    return {f"vcas/{name}" for name in re.search(r"set\(VCAS_PUBLIC_HEADERS([^)]+)\)", text)[1].split()}
+
+
+def test_a_stable_header_includes_only_stable_headers():
+    stable = stable_headers()
+    found = [
+        f"{header}: #include {include}"
+        for header in sorted(stable)
+        for include in includes_of((ROOT / "include" / header).read_text(encoding="utf-8"))
+        if include.startswith("vcas/") and include not in stable
+    ]
+    assert not found, "add it to VCAS_PUBLIC_HEADERS, or do without it:\n" + "\n".join(found)
+
+
+def test_examples_include_only_stable_headers():
+    stable = stable_headers()
+    found = [
+        f"{path.relative_to(ROOT)}: #include {include}"
+        for path in (ROOT / "examples").rglob("*.cpp")
+        for include in includes_of(path.read_text(encoding="utf-8"))
+        if include.startswith("vcas/") and include not in stable
+    ]
+    assert not found, "\n".join(found)
+
+
 def test_a_test_lies_where_its_source_lies():
     names = [path.relative_to(ROOT).as_posix() for path in project_files()]
-    folders = {match[1] for name in names if (match := re.fullmatch(r"tests/(\w+)/\w+_test\.cpp", name))}
+    folders = {room_of(match[1]) for name in names if (match := re.fullmatch(r"tests/(.+)/\w+_test\.cpp", name))}
     assert folders <= set(MAY_USE), f"tests/ mirrors src/; no folder of src: {sorted(folders - set(MAY_USE))}"
 
 

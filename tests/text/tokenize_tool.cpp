@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-#include "vcas/text/wordpiece.h"
+#include "vcas/text/tokenizer.h"
 
 namespace {
 
@@ -33,14 +33,14 @@ void write(int64_t value) {
 }
 
 void run(const char* folder, int64_t max_length) {
-  const auto tokenizer = vcas::text::WordPiece::from_folder(folder);
-  vcas::text::WordPieceEncoder encoder(tokenizer);
+  const auto tokenizer = vcas::text::read_tokenizer(folder);
+  const auto encoder = tokenizer->encoder();
   while (const auto size = read_number()) {
     const std::string first = read_text(*size);
     const auto second_size = read_number();
     const auto encoding = second_size.value() == kNone
-                              ? encoder.encode(first, max_length)
-                              : encoder.encode_pair(first, read_text(*second_size), max_length);
+                              ? encoder->encode(first, max_length)
+                              : encoder->encode_pair(first, read_text(*second_size), max_length);
     write(static_cast<int64_t>(encoding.ids.size()));
     write(encoding.second_begin);
     write(encoding.truncated ? 1 : 0);

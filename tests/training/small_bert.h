@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <optional>
 
@@ -18,14 +17,11 @@ struct SmallBertOptions {
   double dropout = 0.1;
 };
 
-/// A BERT with random weights and its task. Not to be moved: the task refers to the model.
+/// A BERT with random weights and its task.
 struct SmallBert {
   explicit SmallBert(const SmallBertOptions& options)
-      : model(make_model(options)),
-        task(*model, fake_texts(options.texts), std::nullopt,
-             {7, options.batch_size, options.batch_size, false}, [](const std::filesystem::path&) {}) {}
-  SmallBert(const SmallBert&) = delete;
-  SmallBert& operator=(const SmallBert&) = delete;
+      : train_options(with_batch_sizes(options.batch_size, options.batch_size)),
+        task(make_model(options), fake_texts(options.texts), std::nullopt, train_options) {}
 
   static std::unique_ptr<models::TextClassifier> make_model(const SmallBertOptions& options) {
     models::BertConfig config;
@@ -39,11 +35,12 @@ struct SmallBert {
     config.initializer_range = 0.2;  // strong enough for samples to differ
     config.num_labels = kClasses;
     return models::make_bert_classifier(config, models::initial_bert_backbone(config, 1), 1,
-                                        /*require_head=*/false, nullptr);
+                                        /*require_head=*/false)
+        .model;
   }
 
-  std::unique_ptr<models::TextClassifier> model;
-  TextClassificationTask task;
+  TrainOptions train_options;
+  tasks::TextClassification task;
 };
 
 }  // namespace vcas::training::testing

@@ -6,12 +6,29 @@
 
 namespace vcas::data {
 
+/// One of several equal parts of every epoch: batches part, part + count, part + 2·count, …
+struct Shard {
+  int64_t index = 0;
+  int64_t count = 1;
+};
+
 struct OrderOptions {
   uint64_t seed = 0;
   int64_t batch_size = 32;
   /// Texts of about the same length come together: the shuffled order is sorted by length within windows of
   /// this many batches, then the batches are shuffled. Below 2: no sorting.
   int64_t bucket_batches = 0;
+  /// All shards have the same number of batches: where the epoch's do not divide, its first ones come again.
+  Shard shard = {};
+};
+
+/// An example of a batch. What is random in it (masks, augmentation) is keyed by both numbers.
+struct Visit {
+  int64_t example = 0;
+  int64_t visit = 0;  ///< how often the order has met the example before: the epoch
+  double weight = 1;  ///< of its loss
+
+  bool operator==(const Visit&) const = default;
 };
 
 /// Where a run stands; all that resuming needs.
@@ -28,16 +45,20 @@ struct OrderPosition {
 class TrainingOrder {
  public:
   /// @param lengths [n] tokens of each example, n ≥ 1. Read only with bucket_batches.
-  /// @throws std::invalid_argument when there is no example or batch_size < 1.
+  /// @throws std::invalid_argument when there is no example, batch_size < 1, or a shard that does not exist.
   TrainingOrder(std::span<const int64_t> lengths, OrderOptions options);
 
+  /// Of the shard.
   int64_t batches_per_epoch() const;
   /// Example indices of one micro-batch. O(n log n) for the first of an epoch, then O(batch).
   /// @throws std::out_of_range for a position outside the epoch.
   std::vector<int64_t> batch(const OrderPosition& position);
+  /// The same with the number of the visit.
+  std::vector<Visit> visits(const OrderPosition& position);
   OrderPosition after(const OrderPosition& position) const;
 
  private:
+  int64_t all_batches() const;
   std::vector<int64_t> epoch_order(int64_t epoch) const;
   void bucket(std::span<int64_t> full_batches, int64_t epoch) const;
 

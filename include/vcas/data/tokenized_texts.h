@@ -6,7 +6,7 @@
 
 #include "vcas/data/dataset.h"
 #include "vcas/data/text_batch.h"
-#include "vcas/text/wordpiece.h"
+#include "vcas/text/tokenizer.h"
 
 namespace vcas::data {
 
@@ -14,9 +14,9 @@ namespace vcas::data {
 class TokenizedTexts {
  public:
   /// Tokenises every text or pair once, on `threads` threads; the result does not depend on their number.
-  /// @param max_length with [CLS] and [SEP]; longer texts are cut (WordPieceEncoder).
+  /// @param max_length with special tokens; longer texts are cut (text::TextEncoder).
   /// @throws std::invalid_argument when max_length is too small or threads < 1.
-  TokenizedTexts(const TextDataset& dataset, const text::WordPiece& tokenizer, int64_t max_length,
+  TokenizedTexts(const TextDataset& dataset, const text::Tokenizer& tokenizer, int64_t max_length,
                  int64_t threads);
 
   int64_t size() const { return static_cast<int64_t>(labels_.size()); }
@@ -26,6 +26,8 @@ class TokenizedTexts {
   /// Position in ids(example) from which on the token type is 1.
   int64_t second_begin(int64_t example) const { return second_begin_.at(static_cast<std::size_t>(example)); }
   int64_t label(int64_t example) const { return labels_.at(static_cast<std::size_t>(example)); }
+  /// Tokens after which a text was cut.
+  int64_t max_length() const { return max_length_; }
   /// Texts that were longer than max_length.
   int64_t truncated_count() const { return truncated_count_; }
   int64_t token_count() const { return offsets_.back(); }
@@ -38,6 +40,7 @@ class TokenizedTexts {
   std::vector<int64_t> offsets_{0};
   std::vector<int32_t> second_begin_;
   std::vector<int64_t> labels_;
+  int64_t max_length_ = 0;
   int64_t truncated_count_ = 0;
 };
 

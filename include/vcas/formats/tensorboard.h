@@ -15,8 +15,7 @@ uint32_t crc32c(std::string_view bytes);
 /// One record as TensorFlow writes it: length, masked CRC of the length, data, masked CRC of the data.
 std::string tfrecord(std::string_view data);
 
-/// Writes scalars and pictures that TensorBoard shows: events.out.tfevents.<time>.<host>.<process>.<n> in a
-/// folder.
+/// Writes scalars that TensorBoard shows: events.out.tfevents.<time>.<host>.<process>.<n> in a folder.
 class TensorBoardWriter {
  public:
   /// @param folder made when missing.
@@ -28,10 +27,6 @@ class TensorBoardWriter {
   /// @param tag such as "train/loss". Shown as float32, which is all that the format holds.
   /// @throws std::system_error when the disk refuses, here or in flush.
   void add_scalar(std::string_view tag, double value, int64_t step);
-  /// @param png the bytes of a PNG file of this size in pixels.
-  /// @param description Markdown, shown beside the picture. A folder's first for a tag counts; empty: none.
-  void add_image(std::string_view tag, std::string_view png, int64_t width, int64_t height, int64_t step,
-                 std::string_view description = {});
   void flush();
 
   const std::filesystem::path& path() const { return path_; }

@@ -1,12 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
+#include "vcas/formats/json.h"
+#include "vcas/models/hugging_face/tensor_table.h"
 #include "vcas/models/text_classifier.h"
 
 namespace vcas::models {
@@ -26,19 +26,19 @@ struct BertConfig {
   double classifier_dropout = 0.1;  ///< hidden_dropout_prob where config.json says nothing else
   double initializer_range = 0.02;
   std::string hidden_act = "gelu";  ///< "gelu" (erf) or "gelu_new"/"gelu_pytorch_tanh" (tanh)
-  int64_t num_labels = 2;
+  int64_t num_labels = 2;           ///< from id2label, else num_labels
 
-  /// Reads config.json. num_labels comes from id2label or num_labels when present.
-  /// @throws std::invalid_argument "key: expected ..., got ..." for a missing, wrong-typed or unsupported
-  /// value.
-  static BertConfig from_json(const nlohmann::json& json);
+  /// Reads config.json. @throws formats::InputError for a missing, wrong-typed or unsupported value.
+  static BertConfig from_json(const formats::JsonObject& json);
 };
 
-/// How the tensors of a file fitted a model.
-struct LoadReport {
-  std::vector<std::string> initialised;  ///< missing head tensors, drawn from the seed
-  std::vector<std::string>
-      surplus;  ///< tensors of the file that the model does not have; known buffers are not listed
+/// Names of BERT's tensors in Hugging Face's files. Pooler and classifier are the head.
+hugging_face::TensorTable bert_tensor_table(const BertConfig& config);
+
+/// A model and how a file's tensors fitted it.
+struct LoadedClassifier {
+  std::unique_ptr<TextClassifier> model;
+  hugging_face::LoadReport report;
 };
 
 /// Makes a BERT sequence classifier from Hugging Face tensors, with or without the `bert.` prefix.
@@ -46,12 +46,11 @@ struct LoadReport {
 /// @param seed    draws the tensors of a missing head (normal, initializer_range).
 /// @param require_head a missing head is an error instead.
 /// @throws std::invalid_argument naming every tensor that is missing or has a wrong shape or dtype.
-std::unique_ptr<TextClassifier> make_bert_classifier(const BertConfig& config,
-                                                     const std::map<std::string, at::Tensor>& tensors,
-                                                     uint64_t seed, bool require_head, LoadReport* report);
+LoadedClassifier make_bert_classifier(const BertConfig& config, const nn::NamedTensors& tensors,
+                                      uint64_t seed, bool require_head);
 
 /// Tensors of a model that knows nothing yet, without a head, for make_bert_classifier: weights and tables
 /// normal with initializer_range, biases 0, LayerNorms 1.
-std::map<std::string, at::Tensor> initial_bert_backbone(const BertConfig& config, uint64_t seed);
+nn::NamedTensors initial_bert_backbone(const BertConfig& config, uint64_t seed);
 
 }  // namespace vcas::models

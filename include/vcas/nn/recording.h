@@ -5,52 +5,59 @@
 #include <cstdint>
 #include <vector>
 
+#include "vcas/nn/flops.h"
 #include "vcas/ops/compute_options.h"
-#include "vcas/ops/encoder_layer.h"
+#include "vcas/sampling/counts.h"
 #include "vcas/sampling/plan.h"
+#include "vcas/sampling/stream.h"
 
 namespace vcas::nn {
 
 /// What a block that can be sampled left behind in a forward pass: where its next plan is written, and the
 /// zero inputs whose gradients are its statistics.
 struct BlockRecord {
-  at::Tensor plan;
-  ops::EncoderLayerProbes probes;
-  int64_t samples = 0;
-  std::vector<int64_t> linear_rows;  ///< rows that each linear of the block runs on
-  sampling::StreamKey stream;        ///< draw 0
+  at::Tensor plan;                                   ///< int64 CPU (sampling/plan.h)
+  sampling::BlockRows rows;                          ///< what the block and its weights run on
+  std::vector<std::vector<int64_t>> weight_offsets;  ///< by weight, [N+1] rows of each sample
+  sampling::StreamKey stream;                        ///< draw 0
+  at::Tensor sample_norms;                           ///< [N] float64
+  at::Tensor row_scores;                             ///< [rows of all weights] float64, weight after weight
+  at::Tensor flops;                                  ///< [1] float64 CPU, of a backward pass
+  Flops exact;                                       ///< of exact passes over this batch
+};
+
+/// How a forward pass computes.
+struct PassOptions {
+  uint64_t seed = 0;
+  int64_t micro_batch = 0;  ///< counted over the whole run (and over ranks: number · ranks + rank)
+  bool training = true;     ///< dropout on, blocks recorded
+  ops::ComputeOptions compute = {};
+
+  /// The stream of this pass; layer and site are set by what draws.
+  sampling::StreamKey stream() const;
 };
 
 /// The seam between one forward pass and its backward passes: modules add a record for each block; a plan is
 /// written into all of them before each backward pass.
 class Recording {
  public:
-  /// @param stream names the micro-batch; its layer is set by each block. @param training dropout on.
-  Recording(sampling::StreamKey stream, bool training, const ops::ComputeOptions& compute = {})
-      : stream_(stream), training_(training), compute_(compute) {}
+  explicit Recording(const PassOptions& options) : options_(options) {}
 
-  bool training() const { return training_; }
-  const ops::ComputeOptions& compute() const { return compute_; }
+  bool training() const { return options_.training; }
+  const ops::ComputeOptions& compute() const { return options_.compute; }
   /// The stream of the block that is added next.
   sampling::StreamKey next_stream() const;
   BlockRecord& add(BlockRecord record);
   const std::vector<BlockRecord>& blocks() const { return blocks_; }
-  double forward_flops = 0;
-  double exact_backward_flops = 0;
+  std::vector<sampling::BlockRows> rows() const;
 
   /// Turns ratios into counts and writes them where the operators read them.
   /// @throws c10::Error "plan: expected keep ratios of 6 blocks, got 5".
   void write(const sampling::SamplingPlan& plan);
 
  private:
-  sampling::StreamKey stream_;
-  bool training_;
-  ops::ComputeOptions compute_;
+  PassOptions options_;
   std::vector<BlockRecord> blocks_;
 };
-
-/// Counts of one block: k = round(ρ·N), rows of a linear round(ν·round(k/N·ΣT)), each at least 1
-/// (ALGORITHM.md).
-sampling::BlockPlan block_plan(const sampling::SamplingPlan& plan, size_t block, const BlockRecord& record);
 
 }  // namespace vcas::nn

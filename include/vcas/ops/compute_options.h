@@ -8,7 +8,7 @@ namespace vcas::ops {
 struct ComputeOptions {
   Precision precision = Precision::float32;  ///< of the blocks' linears
   /// Blocks keep only their input; a backward pass computes the samples that it keeps once more. The result
-  /// is the same (EncoderLayerOptions::recompute).
+  /// is the same (TransformerLayerOptions::recompute).
   bool recompute = false;
 };
 

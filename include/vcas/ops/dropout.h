@@ -12,7 +12,7 @@ namespace vcas::ops {
 /// and dtype, and what the kernels are tested against.
 enum class Implementation { automatic, plain };
 
-/// A pass's random numbers as the small int64 CPU tensor [seed, micro_batch, layer, rank] that operators
+/// A pass's random numbers as the small int64 CPU tensor [seed, micro_batch, layer] that operators
 /// take, so that no argument of theirs changes from step to step.
 at::Tensor make_rng_tensor(const sampling::StreamKey& stream);
 sampling::StreamKey read_rng(const at::Tensor& rng, sampling::Site site);

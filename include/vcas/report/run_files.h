@@ -25,8 +25,7 @@ struct MetricsLine {
 /// A line of evaluations.jsonl.
 struct EvaluationLine {
   int64_t step = 0;
-  double loss = 0;
-  double accuracy = 0;
+  std::map<std::string, double> metrics;  ///< by name, "loss" among them; not a number where the log has null
 };
 
 /// What the report shows of a line of probe.jsonl.

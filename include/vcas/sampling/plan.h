@@ -41,10 +41,10 @@ struct BlockPlan {
 
 /// A plan as the small int64 CPU tensor that an operator's node keeps: it is written in place before each
 /// backward pass, so that one forward serves several passes and no argument of the operator changes.
-/// Layout: [sampled, draw_method, seed, micro_batch, layer, rank, draw, sample_count, row_counts...].
+/// Layout: [sampled, draw_method, seed, micro_batch, layer, draw, sample_count, row_counts...].
 at::Tensor make_plan_tensor(int64_t linear_count);
 void write_plan(const BlockPlan& plan, at::Tensor& tensor);
-/// @throws c10::Error "plan: expected a contiguous int64 CPU tensor of at least 8 values, got ...".
+/// @throws c10::Error "plan: expected a contiguous int64 CPU tensor of at least 7 values, got ...".
 BlockPlan read_plan(const at::Tensor& tensor);
 
 /// count = round(ratio * total), in 1..total. @param total at least 1. @throws c10::Error for a NaN ratio.

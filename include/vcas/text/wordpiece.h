@@ -9,6 +9,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "vcas/text/tokenizer.h"
+
 namespace vcas::text {
 
 /// Vocabulary: token to id.
@@ -37,24 +39,17 @@ struct WordPieceOptions {
   int64_t max_input_chars_per_word = 100;  ///< in code points; a longer word becomes unk_token
 };
 
-/// One text, or a pair: [CLS] a [SEP], or [CLS] a [SEP] b [SEP].
-struct Encoding {
-  std::vector<int32_t> ids;
-  int64_t second_begin = 0;  ///< ids from here on have token type 1; ids.size() for a single text
-  bool truncated = false;
-};
-
 class AddedTokenMatcher;
 
-/// WordPiece with BERT's normalisation: the same ids as the Python package `tokenizers`. Immutable, so that
-/// threads can share it; WordPieceEncoder applies it. Source: Devlin et al., BERT (2018), and the package's
+/// WordPiece with BERT's normalisation: the same ids as the Python package `tokenizers`. A text becomes
+/// [CLS] a [SEP], a pair [CLS] a [SEP] b [SEP]. Source: Devlin et al., BERT (2018), and the package's
 /// BertNormalizer, BertPreTokenizer and WordPiece.
-class WordPiece {
+class WordPiece final : public Tokenizer {
  public:
   /// @throws std::invalid_argument when unk_token, cls_token or sep_token is neither in the vocabulary nor
   /// added.
   WordPiece(const Vocabulary& vocabulary, WordPieceOptions options, std::vector<AddedToken> added_tokens);
-  ~WordPiece();
+  ~WordPiece() override;
   WordPiece(WordPiece&&) noexcept;
   WordPiece& operator=(WordPiece&&) noexcept;
 
@@ -65,8 +60,8 @@ class WordPiece {
   ///         special token that is missing.
   static WordPiece from_folder(const std::filesystem::path& folder);
 
-  /// One more than the largest id: what an embedding must have.
-  int64_t vocabulary_size() const { return vocabulary_size_; }
+  int64_t vocabulary_size() const override { return vocabulary_size_; }
+  std::unique_ptr<TextEncoder> encoder() const override;
   std::optional<int32_t> token_id(std::string_view token) const;
   const WordPieceOptions& options() const { return options_; }
 
@@ -91,21 +86,17 @@ class WordPiece {
   int64_t vocabulary_size_ = 0;
 };
 
-/// Encodes texts one after the other and remembers the words it has met: one a thread, ids never depend on
-/// it.
-class WordPieceEncoder {
+/// Applies a WordPiece tokenizer and remembers the words that it has met; ids never depend on them.
+class WordPieceEncoder final : public TextEncoder {
  public:
   /// @param tokenizer must outlive this.
   explicit WordPieceEncoder(const WordPiece& tokenizer) : tokenizer_(tokenizer) {}
 
   /// The ids of a text without [CLS] and [SEP]. @param text well-formed UTF-8.
   std::vector<int32_t> tokens(std::string_view text);
-  /// @param max_length with [CLS] and [SEP]; the end of a longer text is cut off, of a pair "longest first":
-  /// the
-  ///        longer text until both are equally long, then both, an odd token going to the longer one.
-  /// @throws std::invalid_argument when max_length has no room for [CLS] and [SEP]: below 2, or 3 for a pair.
-  Encoding encode(std::string_view text, int64_t max_length);
-  Encoding encode_pair(std::string_view first, std::string_view second, int64_t max_length);
+  /// The smallest max_length is 2, of a pair 3: [CLS] and [SEP].
+  Encoding encode(std::string_view text, int64_t max_length) override;
+  Encoding encode_pair(std::string_view first, std::string_view second, int64_t max_length) override;
 
  private:
   void append_piece(std::string_view text, std::vector<int32_t>& ids);
@@ -119,9 +110,5 @@ class WordPieceEncoder {
   std::unordered_map<std::string, std::vector<int32_t>, WordPiece::Hash, std::equal_to<>> cache_;
   std::string buffer_;
 };
-
-/// The files of a model folder that Hugging Face needs for its tokenizer, as many as are there:
-/// tokenizer.json, tokenizer_config.json, vocab.txt, special_tokens_map.json, added_tokens.json.
-std::vector<std::filesystem::path> tokenizer_files(const std::filesystem::path& folder);
 
 }  // namespace vcas::text

@@ -14,10 +14,11 @@ from vcas.attach.generic.block import install_generic
 from vcas.attach.layout import fused_layout, generic_layout
 from vcas.attach.outside_flops import hook_outside
 from vcas.attach.table import describe
+from vcas.control.costs import find_costs, no_costs
 from vcas.control.options import SamplingOptions
-from vcas.control.ranks import rank
+from vcas.control.ranks import rank, world_size
 from vcas.control.recording import Recorder, Recording
-from vcas.control.sampled_model import ATTRIBUTE, SampledBlock
+from vcas.control.sampled_model import ATTRIBUTE, SampledBlock, layout_json
 from vcas.errors import VcasError
 
 
@@ -32,6 +33,8 @@ class Attachment:
         """Whether the fused operator runs the blocks."""
         self.fused_layers: list[FusedLayer] = []
         """How it runs each."""
+        self.costs = no_costs(0)
+        """What is known of the costs of the blocks; a controller replaces it by what it was given."""
         self.notes: list[str] = []
         """What the user should know: why blocks are not fused."""
         self.controller: Recorder | None = None
@@ -54,15 +57,22 @@ class Attachment:
         if self.controller is not None and torch.is_grad_enabled():
             return self.controller.begin()
         self._forwards += 1
-        return Recording((self.options.seed, self._forwards, rank()), sampled=False, wants_statistics=False)
+        stream = (self.options.seed, self._forwards * world_size() + rank())
+        return Recording(stream, sampled=False, wants_statistics=False)
 
     def recording(self) -> Recording | None:
         """The controller's recording under way, if any."""
         return None if self.controller is None else self.controller.recording
 
+    def first_parameter(self) -> torch.Tensor:
+        """Of its blocks: tells their device and dtype."""
+        return next((p for block in self.blocks.values() for p in block.parameters()), torch.empty(0))
+
     def table(self) -> str:
-        """Lists what is sampled and what not, and why."""
-        return describe(self.model, self.blocks, self.layout, self.fused, self.notes)
+        """Lists what is sampled and what not, and why, and whose costs are known."""
+        options = self.controller.options if self.controller is not None else self.options
+        costs = self.costs.origins if options.benefit_gate else None
+        return describe(self.model, self.blocks, self.layout, self.fused, costs, self.notes)
 
     def install(self, handles: list[RemovableHandle]) -> None:
         """Takes the hooks of a model whose blocks' forward() is replaced, and hooks what lies outside the blocks."""
@@ -106,7 +116,7 @@ def attach(
         model: whose blocks take a batch [B, T, H] as their first argument.
         options: default :class:`SamplingOptions`; a controller takes them from here.
         block_class: class of the blocks, in order of use; default: found by architecture.
-        verbose: print one table of what is sampled and what not, and why.
+        verbose: print one table of what is sampled and what not, and why, and of the costs that are known.
 
     Returns:
         A handle; ``detach(model)`` undoes it.
@@ -132,12 +142,14 @@ def attach(
         check_blocks(model, blocks, fused=True)
         entry = FusedEntry(model, base, architecture, attachment.begin)
         attachment.fused, attachment.fused_layers = True, layers
-        attachment.layout = fused_layout(blocks, layers, entry.one_row)
+        attachment.layout = fused_layout(blocks, layers)
         if not operator.is_fast():
             attachment.notes.append(
                 "slow on this CPU: the operators' fast kernels need AVX-512; results are right all the same"
             )
         attachment.install(entry.install(list(blocks.values()), layers))
+    parameter = attachment.first_parameter()
+    attachment.costs = find_costs(layout_json(attachment.layout), None, parameter.device, parameter.dtype)
     if verbose:
         print(attachment.table())
     return attachment

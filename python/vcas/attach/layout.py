@@ -7,19 +7,16 @@ from vcas.attach.fused.operator import FusedLayer
 from vcas.control.sampled_model import SampledBlock, SampledWeight
 
 
-def fused_layout(blocks: dict[str, nn.Module], layers: list[FusedLayer], one_row: bool) -> list[SampledBlock]:
-    """The weights of every block. `one_row`: of the last block's output only position 0 is read."""
-    layout: list[SampledBlock] = []
+def fused_layout(blocks: dict[str, nn.Module], layers: list[FusedLayer]) -> list[SampledBlock]:
+    """The weights of every block that the operator samples."""
+    layout = []
     for (name, block), layer in zip(blocks.items(), layers, strict=True):
         weights = []
-        last = len(layout) + 1 == len(blocks)
-        for place, linear in enumerate(layer.linears):
+        for linear in layer.linears:
             suffix = "" if linear.columns is None else f"[{linear.columns[0]}:{linear.columns[1]}]"
             parameter = block.get_parameter(linear.name)
-            single = operator.one_row_per_sample(place, one_row and last)
-            weights.append(SampledWeight(f"{name}.{linear.name}{suffix}", parameter, linear.columns, single))
-        hidden, intermediate = operator.shape(layer)
-        layout.append(SampledBlock(name, f"transformer_layer {hidden}x{intermediate}", weights))
+            weights.append(SampledWeight(f"{name}.{linear.name}{suffix}", parameter, linear.columns))
+        layout.append(SampledBlock(name, operator.cost_key(layer), weights))
     return layout
 
 

@@ -52,7 +52,7 @@ def measure_costs(
     attachment = attachment_of(model)
     if attachment is None:
         raise VcasError(f"{type(model).__name__} is not attached")
-    parameter = next(iter(next(iter(attachment.blocks.values())).parameters()))
+    parameter = attachment.first_parameter()
     dtype = dtype or parameter.dtype
     measured = _Measuring(attachment, forward, dtype, parameter.device)
     key = measured.cache_key()
@@ -143,8 +143,8 @@ def _weight_trial(
     weight = torch.randn(shape, device=device, dtype=dtype, generator=generator).requires_grad_()
     x = torch.randn(rows, shape[1], device=device, dtype=dtype, generator=generator)
     arriving = torch.randn(rows, shape[0], device=device, dtype=dtype, generator=generator)
-    recording = Recording((0, 0, 0), sampled=True, wants_statistics=False)
-    record = recording.add(0, rows, [rows], rows, device, has_backward=True)
+    recording = Recording((0, 0), sampled=True, wants_statistics=False)
+    record = recording.add(0, torch.arange(rows + 1).unsqueeze(0), rows, device, has_backward=True)
     write_ratios(recording.write, 1.0, 1, (rows - 1) / rows if leaves_one_out else 1.0)
     with torch.enable_grad(), torch.autocast(device.type, enabled=False):
         output = torch.ops.vcas.linear(x, weight, None, record.plan, None, None, 0)

@@ -9,16 +9,16 @@ from torch import nn
 from torch.autograd.graph import Node
 
 from vcas.control import ranks
-from vcas.control.plan import SamplingPlan, exact_plan
+from vcas.control.plan import SamplingPlan
 from vcas.control.recording import BlockRecord, Recording
 from vcas.control.sampled_model import SampledBlock, gradient_list
-from vcas.control.sampler import Sampler
+from vcas.control.sampler import PassRequest, Sampler
 from vcas.errors import VcasError
 
 
 @dataclass
 class PassStatistics:
-    """What one pass reported, by block: [N] and [weights, R] float64, of all ranks."""
+    """What one pass reported, by block: [N] and [rows of all weights] float64."""
 
     norms: list[torch.Tensor]
     scores: list[torch.Tensor]
@@ -27,32 +27,37 @@ class PassStatistics:
 @dataclass
 class _TrialPass:
     squared_error: float
-    statistics: PassStatistics | None
+    statistics: PassStatistics
+    """Empty where they were not asked for."""
     flops: float
 
 
-def adapt(
-    sampler: Sampler, passes: "MicroBatchPasses", micro_batch: int, wants_trial_statistics: bool
-) -> tuple[bool, float]:
-    """Runs the passes that the C++ controller asks for and tells it what they measured.
+def adapt(sampler: Sampler, passes: "MicroBatchPasses", number: int, full_size: bool) -> tuple[bool, float]:
+    """Runs the passes that the sampler asks for, and tells it what they measured.
+
+    Args:
+        number: of the micro-batch, alike on every process.
 
     Returns:
         Whether this micro-batch closed an adaptation, and the operations of all backward passes.
     """
-    exact = passes.exact()
-    plans = sampler.probe_plans(exact.norms)
-    trials = [passes.trial(plan, wants_trial_statistics, plan is plans[-1]) for plan in plans]
-    statistics = [trial.statistics for trial in trials if trial.statistics is not None]
-    closed = sampler.observe(
-        micro_batch,
-        passes.offsets(),
+    exact, offsets = passes.exact(sampler.exact_pass().plan()), passes.weight_offsets()
+    requests = sampler.trial_passes(offsets, exact.norms, exact.scores)
+    trials = [passes.trial(request, request is requests[-1]) for request in requests]
+    sampler.observe(
+        number,
+        full_size,
+        offsets,
         exact.norms,
         exact.scores,
-        [of_trial.norms for of_trial in statistics],
-        [of_trial.scores for of_trial in statistics],
         passes.gradients(),
         [trial.squared_error for trial in trials],
+        [trial.statistics.norms for trial in trials],
+        [trial.statistics.scores for trial in trials],
     )
+    closed = False
+    while (numbers := sampler.statistics()) is not None:
+        closed = sampler.solve(ranks.summed(numbers))
     return closed, passes.exact_flops + sum(trial.flops for trial in trials)
 
 
@@ -76,48 +81,46 @@ class MicroBatchPasses:
             VcasError: when the forward pass did not go through all blocks.
         """
         blocks = len(layout)
-        if sorted(recording.blocks) != list(range(blocks)) or recording.offsets is None:
+        if sorted(recording.blocks) != list(range(blocks)):
             raise VcasError(f"expected a forward pass through all {blocks} blocks, got {len(recording.blocks)} of them")
         self._layout, self._recording, self._loss, self._loss_scale = layout, recording, loss, loss_scale
-        self._offsets = recording.offsets
         self._records = [recording.blocks[i] for i in range(blocks)]
         self._parameters = [p for p in model.parameters() if p.requires_grad]
         self._below = _reached_from(self._records[-1].output)
         self._exact: dict[int, torch.Tensor] = {}
         self.exact_flops = 0.0
 
-    def exact(self) -> PassStatistics:
+    def exact(self, plan: SamplingPlan) -> PassStatistics:
         """The pass that trains: its gradient, scaled, accumulates into ``.grad``."""
         records = self._records
-        self._recording.write(exact_plan())
+        self._recording.write(plan)
         self._exact = self._gradients_that_train()
         outside = self._recording.outside_backward_flops
         self.exact_flops = outside + _sum([r.flops.grad for r in records if r.flops is not None])
         norms = [_unscaled(record.sample_norms, self._loss_scale) for record in records]
-        return _of_all_ranks(records, norms, [_unscaled(r.row_scores, self._loss_scale) for r in records])
+        return _of_blocks(records, norms, [_unscaled(r.row_scores, self._loss_scale) for r in records])
 
-    def trial(self, plan: SamplingPlan, wants_statistics: bool, is_last: bool) -> _TrialPass:
+    def trial(self, request: PassRequest, is_last: bool) -> _TrialPass:
         """A sampled pass, which trains nothing. The last one lets the graph go."""
-        self._recording.write(plan)
+        self._recording.write(request.plan())
+        wants_statistics = request.statistics()
         controlled = [p for p in self._parameters if id(p) in self._below and id(p) in self._exact]
         records, active = self._records, [r for r in self._records if r.flops is not None]
         inputs = [*controlled, *_present(r.flops for r in active)]
         if wants_statistics:
             inputs += _present(r.sample_norms for r in active) + _present(r.row_scores for r in active)
         values = torch.autograd.grad(self._loss, inputs, retain_graph=not is_last, allow_unused=True)
-        gradients = ranks.mean(
-            [
-                torch.zeros_like(p) if g is None else g.to_dense()
-                for p, g in zip(controlled, values[: len(controlled)], strict=True)
-            ]
-        )
+        gradients = [
+            torch.zeros_like(p) if g is None else g.to_dense()
+            for p, g in zip(controlled, values[: len(controlled)], strict=True)
+        ]
         measured = iter(values[len(controlled) :])
         flops = self._recording.outside_backward_flops + _sum([next(measured) for _ in active])
-        statistics = None
+        statistics = PassStatistics([], [])
         if wants_statistics:
             norms = [next(measured) if record.flops is not None else None for record in records]
             scores = [next(measured) if record.flops is not None else None for record in records]
-            statistics = _of_all_ranks(records, norms, scores)
+            statistics = _of_blocks(records, norms, scores)
         exact = [self._exact[id(p)].to_dense() for p in controlled]
         return _TrialPass(float(torch.ops.vcas.squared_distance(gradients, exact)), statistics, flops)
 
@@ -125,13 +128,12 @@ class MicroBatchPasses:
         """Of the exact pass, as gradient_list() gives them."""
         return gradient_list(self._layout, self._parameters, self._exact, self._below)
 
-    def offsets(self) -> list[int]:
-        """N+1, of the samples of all ranks."""
-        lengths = ranks.concatenated(self._offsets.diff())
-        return [0, *torch.cumsum(lengths, 0).tolist()]
+    def weight_offsets(self) -> list[torch.Tensor]:
+        """By block, [weights, N+1]."""
+        return [record.weight_offsets for record in self._records]
 
     def _gradients_that_train(self) -> dict[int, torch.Tensor]:
-        """Unscaled gradients of all ranks, by id of the parameter.
+        """Unscaled gradients of this process, by id of the parameter.
 
         They accumulate into ``.grad`` as any do, because DistributedDataParallel reduces what has accumulated there;
         what this pass alone adds is caught before.
@@ -144,8 +146,7 @@ class MicroBatchPasses:
         finally:
             for hook in hooks:
                 hook.remove()
-        means = ranks.mean([own[id(p)] / self._loss_scale for p in caught if id(p) in own])
-        return dict(zip((id(p) for p in caught if id(p) in own), means, strict=True))
+        return {id(p): own[id(p)] / self._loss_scale for p in caught if id(p) in own}
 
 
 def _unscaled(statistics_input: torch.Tensor | None, loss_scale: float) -> torch.Tensor | None:
@@ -163,24 +164,20 @@ def _sum(values: list[torch.Tensor | None]) -> float:
     return sum(value.item() for value in values if value is not None)
 
 
-def _of_all_ranks(
+def _of_blocks(
     records: list[BlockRecord], norms: list[torch.Tensor | None], scores: list[torch.Tensor | None]
 ) -> PassStatistics:
-    """Statistics of all ranks. A block without a backward pass (all below it frozen) reports its upper neighbour's
-    norms, which change nothing, and no scores."""
-    all_norms: list[torch.Tensor] = []
-    all_scores: list[torch.Tensor] = []
-    scale = 1 / ranks.world_size()  # the batch of all ranks is the mean of theirs
+    """Statistics of all blocks. One without a backward pass (all below it frozen) reports its upper neighbour's norms,
+    which change nothing, and no scores."""
+    found = PassStatistics([], [])
     for record, norm, score in reversed(list(zip(records, norms, scores, strict=True))):
-        weights = len(record.weight_rows)
         if norm is None:
-            norm = torch.ones(record.samples, dtype=torch.float64) if not all_norms else None
-        local = all_norms[0] if norm is None else ranks.concatenated(norm.detach().cpu() * scale)
+            norm = found.norms[0] if found.norms else torch.ones(record.samples, dtype=torch.float64)
         if score is None:
-            score = torch.zeros(weights, max(record.weight_rows, default=0), dtype=torch.float64)
-        all_norms.insert(0, local)
-        all_scores.insert(0, ranks.concatenated(score.detach().cpu() * scale))
-    return PassStatistics(all_norms, all_scores)
+            score = torch.zeros(sum(record.weight_rows), dtype=torch.float64)
+        found.norms.insert(0, norm.detach().cpu())
+        found.scores.insert(0, score.detach().cpu())
+    return found
 
 
 def _reached_from(output: torch.Tensor | None) -> set[int]:

@@ -4,8 +4,11 @@ import hashlib
 import json
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import Literal, TypedDict, cast
+
+import torch
 
 
 class BackwardCost(TypedDict):
@@ -44,6 +47,50 @@ class CostTable(TypedDict):
     """Costs as JSON, as the C++ cost table reads them."""
 
     entries: list[BlockCost]
+
+
+CostOrigin = Literal["measured", "shipped", "saved", "unknown"]
+"""Measured on this machine, shipped with vcas, from the state of a controller, or none."""
+
+
+@dataclass(frozen=True)
+class BlockCosts:
+    """Costs of a layout's blocks."""
+
+    json: str
+    """A list of entries and nulls, as the C++ library takes it."""
+    origins: tuple[CostOrigin, ...]
+    """By block."""
+
+    def replaced(self, saved: str) -> "BlockCosts":
+        """The costs of a controller's state in place of these."""
+        entries = zip(json.loads(saved), json.loads(self.json), self.origins, strict=True)
+        origins: list[CostOrigin] = [
+            "unknown" if entry is None else origin if entry == present else "saved"
+            for entry, present, origin in entries
+        ]
+        return BlockCosts(saved, tuple(origins))
+
+
+def find_costs(layout: str, table: CostTable | None, device: torch.device, dtype: torch.dtype) -> BlockCosts:
+    """Costs of the blocks of a layout on this machine with its present number of threads.
+
+    Args:
+        layout: JSON. table: measured; None: the one that comes with vcas, for fused blocks on a CPU.
+
+    Raises:
+        RuntimeError: for what is no table.
+    """
+    source = torch.classes.vcas.CostTable("" if table is None else json.dumps(table))
+    found: str = source.find(layout, device.type, str(dtype).removeprefix("torch."), torch.get_num_threads())
+    origin: CostOrigin = "shipped" if table is None else "measured"
+    origins: list[CostOrigin] = ["unknown" if entry is None else origin for entry in json.loads(found)]
+    return BlockCosts(found, tuple(origins))
+
+
+def no_costs(blocks: int) -> BlockCosts:
+    """Of so many blocks, none of which are known."""
+    return BlockCosts(json.dumps([None] * blocks), ("unknown",) * blocks)
 
 
 def cache_file(key: object) -> Path:

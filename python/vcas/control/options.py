@@ -41,6 +41,8 @@ class SamplingOptions:
     """Smallest s; [0, 1]."""
     row_keep_ratio_min: float = 0.02
     """Smallest keep ratio of a weight's rows; [0, 1]."""
+    benefit_gate: bool = True
+    """Compute exactly what sampling would not make faster, where costs are known; False: sample everything."""
 
     def __post_init__(self) -> None:
         for name, allowed in (("policy", ("solve", "paper")), ("draw", ("fixed", "bernoulli"))):

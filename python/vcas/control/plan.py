@@ -5,9 +5,6 @@ from typing import Protocol
 
 import torch
 
-_PLAN_HEADER = 8
-"""Values of a plan tensor before the row counts of its weights (include/vcas/sampling/plan.h)."""
-
 
 class SamplingPlan(Protocol):
     """How much a backward pass keeps: ``torch.classes.vcas.SamplingPlan``."""
@@ -25,20 +22,15 @@ class SamplingPlan(Protocol):
         """Writes one block's part where its operator reads it."""
 
 
-def exact_plan() -> SamplingPlan:
-    """The plan of a backward pass that leaves nothing out."""
-    plan: SamplingPlan = torch.classes.vcas.SamplingPlan([], [], "fixed", 0)
-    return plan
-
-
 def plan_tensor(weights: int) -> torch.Tensor:
-    """Zeros, which is an exact plan, for a block of so many sampled weights: int64 CPU."""
-    return torch.zeros(_PLAN_HEADER + weights, dtype=torch.int64)
+    """An exact plan for a block of so many sampled weights: int64 CPU."""
+    plan: torch.Tensor = torch.ops.vcas.plan_tensor(weights)
+    return plan
 
 
 def is_sampled(plan: torch.Tensor) -> bool:
     """Whether a plan tensor leaves anything out."""
-    return bool(plan[0])
+    return bool(torch.ops.vcas.is_sampled(plan))
 
 
 def write_ratios(write: Callable[[SamplingPlan], None], rho: float, weights: int, nu: float = 1.0) -> None:

@@ -14,31 +14,17 @@ def rank() -> int:
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
 
 
-def mean(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
-    """Means over all processes; dense tensors of equal shapes."""
+def summed(numbers: list[float]) -> list[float]:
+    """Sums over all processes, which give as many numbers each."""
     if world_size() == 1:
-        return tensors
-    results = []
-    for tensor in tensors:
-        result = tensor.detach().to_dense().clone() if tensor.is_sparse else tensor.detach().clone()
-        dist.all_reduce(result)
-        results.append(result / world_size())
-    return results
-
-
-def concatenated(tensor: torch.Tensor) -> torch.Tensor:
-    """The tensors of all processes one after the other along the last dimension, whatever its length on each."""
-    if world_size() == 1:
-        return tensor
-    gathered: list[torch.Tensor | None] = [None] * world_size()
-    dist.all_gather_object(gathered, tensor.detach().cpu())
-    return torch.cat([part for part in gathered if part is not None], dim=-1)
+        return numbers
+    # NCCL alone cannot sum on the CPU.
+    sums = torch.tensor(numbers, dtype=torch.float64, device="cuda" if dist.get_backend() == "nccl" else "cpu")
+    dist.all_reduce(sums)
+    result: list[float] = sums.tolist()
+    return result
 
 
 def all_agree(value: bool) -> bool:
     """Whether it holds on every process."""
-    if world_size() == 1:
-        return value
-    votes: list[bool | None] = [None] * world_size()
-    dist.all_gather_object(votes, value)
-    return all(votes)
+    return value if world_size() == 1 else summed([float(not value)]) == [0.0]

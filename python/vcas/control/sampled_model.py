@@ -1,5 +1,6 @@
 """A model whose blocks sample their backward pass, as the controller sees it."""
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Protocol, cast
 import torch
 from torch import nn
 
+from vcas.control.costs import BlockCosts
 from vcas.control.options import SamplingOptions
 from vcas.control.recording import Recorder
 
@@ -24,8 +26,6 @@ class SampledWeight:
     parameter: nn.Parameter
     columns: tuple[int, int] | None = None
     """Its columns of a parameter [in, all outputs] that several share; None: the whole parameter."""
-    one_row_per_sample: bool = False
-    """Whether it runs on the first row of each sample alone."""
 
     def piece(self, tensor: torch.Tensor) -> torch.Tensor:
         """The weight's part of its parameter's gradient, in the parameter's layout."""
@@ -40,6 +40,12 @@ class SampledBlock:
     cost_key: str
     """What its costs depend on besides device, dtype and threads."""
     weights: list[SampledWeight]
+    samples_activations: bool = True
+    """False: SampleW alone."""
+    mixes_samples: bool = False
+    """Whether samples influence each other inside."""
+    chain: int = 0
+    """Blocks of one chain follow each other; a sample that one of them drops has no gradient in those below."""
 
 
 class SampledModel(Protocol):
@@ -50,7 +56,12 @@ class SampledModel(Protocol):
     """Block nearest the input first."""
     fused: bool
     """Whether blocks always run by an operator that can sample."""
+    costs: BlockCosts
+    """That the benefit gate reads."""
     controller: Recorder | None
+
+    def first_parameter(self) -> torch.Tensor:
+        """Of its blocks: tells their device and dtype."""
 
 
 def sampled_model_of(model: nn.Module) -> SampledModel | None:
@@ -59,22 +70,23 @@ def sampled_model_of(model: nn.Module) -> SampledModel | None:
 
 
 def layout_json(layout: Sequence[SampledBlock]) -> str:
-    """The layout as the C++ controller reads it. The gradient of weight i, counted over all blocks, has index i."""
-    index, blocks = 0, []
-    for block in layout:
-        weights = []
-        for weight in block.weights:
-            weights.append(
-                {
-                    "name": weight.name,
-                    "one_row_per_sample": weight.one_row_per_sample,
-                    "gradient_index": index,
-                    "trainable": weight.parameter.requires_grad,
-                }
-            )
-            index += 1
-        blocks.append(weights)
-    return json.dumps(blocks)
+    """The layout as the C++ library reads it. The gradient of weight i, counted over all blocks, has index i."""
+    gradients = itertools.count()
+    blocks = [
+        {
+            "name": block.name,
+            "cost_key": block.cost_key,
+            "samples_activations": block.samples_activations,
+            "mixes_samples": block.mixes_samples,
+            "chain": block.chain,
+            "weights": [
+                {"name": weight.name, "gradient": next(gradients), "trainable": weight.parameter.requires_grad}
+                for weight in block.weights
+            ],
+        }
+        for block in layout
+    ]
+    return json.dumps({"blocks": blocks})
 
 
 def gradient_list(

@@ -62,6 +62,9 @@ class VcasSampleArguments:
     )
     s_min: float = _setting(0.3, "The smallest s, the share of the gradient norms that is kept.")
     row_keep_ratio_min: float = _setting(0.02, "The smallest keep ratio of a weight's rows.")
+    benefit_gate: bool = _setting(
+        True, "Compute exactly what sampling would not make faster, where costs are known. False: sample everything."
+    )
 
     def __post_init__(self) -> None:
         if not 0 < self.param_sample_ratio <= 1:

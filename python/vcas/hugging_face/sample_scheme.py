@@ -1,9 +1,11 @@
 """Step 2: what the other steps share: the settings, and what is kept at present."""
 
+import torch
 from torch import nn
 
 from vcas.attach.attachment import attach, attachment_of
 from vcas.control.controller import Controller
+from vcas.control.costs import CostTable
 from vcas.control.ranks import rank
 from vcas.errors import VcasError
 from vcas.hugging_face.sample_args import VcasSampleArguments
@@ -18,10 +20,12 @@ class VcasSampleScheme:
 
     Args:
         sample_args: the settings (default: `VcasSampleArguments()`).
+        costs: what `vcas.measure_costs` gave (default: those that come with vcas).
     """
 
-    def __init__(self, sample_args: VcasSampleArguments | None = None) -> None:
+    def __init__(self, sample_args: VcasSampleArguments | None = None, costs: CostTable | None = None) -> None:
         self.args = sample_args or VcasSampleArguments()
+        self._costs = costs
         self.controller: Controller | None = None
         self._processed: nn.Module | None = None
 
@@ -44,12 +48,13 @@ class VcasSampleScheme:
         """Notes that `VcasModelProcessor` has attached the operators to this model."""
         self._processed = model
 
-    def control(self, model: nn.Module, seed: int) -> Controller:
+    def control(self, model: nn.Module, seed: int, dtype: torch.dtype | None = None) -> Controller:
         """Starts the controller of a training run; attaches the model first if no processor has.
 
         Args:
             model: the processed model, or one that nothing has been done to.
             seed: of the draws.
+            dtype: of products, where training runs under autocast.
 
         Raises:
             VcasError: the scheme's processor worked on another model, or the model cannot be attached.
@@ -62,5 +67,5 @@ class VcasSampleScheme:
         options = self.args.sampling_options(seed)
         if attachment_of(model) is None:
             attach(model, options, verbose=rank() == 0)
-        self.controller = Controller(model, options)
+        self.controller = Controller(model, options, costs=self._costs, dtype=dtype)
         return self.controller

@@ -143,7 +143,8 @@ class VcasTrainer(Trainer):
         return stack
 
     def _control(self, model: nn.Module) -> None:
-        self.controller = self.sample_scheme.control(model, self.args.seed)
+        dtype = torch.bfloat16 if self.args.bf16 else None
+        self.controller = self.sample_scheme.control(model, self.args.seed, dtype)
         self._adaptation_log = AdaptationLog()
 
     # Called for checkpoints that hold more than the weights, after Trainer has made the folder.

@@ -16,7 +16,7 @@ namespace {
 
 using sampling::Site;
 
-constexpr int64_t kRngFields = 4;
+constexpr int64_t kRngFields = 3;
 constexpr int64_t kColumnsPerBlock = 4;
 
 /// @param blocks, rows int64 tensors that broadcast to [..., blocks]. @return [..., 4 * blocks] multipliers.
@@ -38,21 +38,19 @@ at::Tensor make_rng_tensor(const sampling::StreamKey& stream) {
   fields[0] = static_cast<int64_t>(stream.seed);
   fields[1] = stream.micro_batch;
   fields[2] = stream.layer;
-  fields[3] = stream.rank;
   return rng;
 }
 
 sampling::StreamKey read_rng(const at::Tensor& rng, Site site) {
   TORCH_CHECK(
       rng.scalar_type() == at::kLong && rng.is_cpu() && rng.is_contiguous() && rng.numel() == kRngFields,
-      "rng: expected a contiguous int64 CPU tensor [4], got ", rng.scalar_type(), " on ", rng.device(), " ",
+      "rng: expected a contiguous int64 CPU tensor [3], got ", rng.scalar_type(), " on ", rng.device(), " ",
       rng.sizes());
   const auto* fields = rng.const_data_ptr<int64_t>();
   sampling::StreamKey stream;
   stream.seed = static_cast<uint64_t>(fields[0]);
   stream.micro_batch = static_cast<uint32_t>(fields[1]);
   stream.layer = static_cast<uint32_t>(fields[2]);
-  stream.rank = static_cast<uint32_t>(fields[3]);
   stream.site = site;
   return stream;
 }

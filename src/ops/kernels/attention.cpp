@@ -17,6 +17,7 @@ struct SamplePlace {
   int64_t length;
   int64_t mask_row;
   int64_t query_row;
+  int64_t queries;
   int64_t compact_row;
   int64_t compact_query_row;
 };
@@ -24,19 +25,22 @@ struct SamplePlace {
 std::vector<SamplePlace> sample_places(const AttentionShape& shape, const int64_t* kept, int64_t count) {
   std::vector<SamplePlace> places;
   places.reserve(static_cast<size_t>(count));
-  int64_t compact_row = 0;
+  int64_t compact_row = 0, compact_query_row = 0;
   for (int64_t i = 0; i < count; ++i) {
     const int64_t sample = kept ? kept[i] : i;
     const int64_t first = shape.offsets[sample], length = shape.offsets[sample + 1] - first;
     TORCH_CHECK(length >= 1, "attention: expected samples of at least one row, got ", length, " in sample ",
                 sample);
+    const int64_t* own = shape.query_rows ? shape.query_offsets + sample : nullptr;
     places.push_back({.first_row = first,
                       .length = length,
                       .mask_row = shape.mask_first_rows ? shape.mask_first_rows[sample] : first,
-                      .query_row = shape.first_row_only ? sample : first,
+                      .query_row = own ? own[0] : first,
+                      .queries = own ? own[1] - own[0] : length,
                       .compact_row = compact_row,
-                      .compact_query_row = shape.first_row_only ? i : compact_row});
+                      .compact_query_row = compact_query_row});
     compact_row += length;
+    compact_query_row += places.back().queries;
   }
   return places;
 }
@@ -51,9 +55,11 @@ detail::AttentionHead head_of(const AttentionShape& shape, const AttentionInputs
           .k = inputs.k + kv,
           .v = inputs.v + kv,
           .kv_stride = inputs.kv_stride,
-          .queries = shape.first_row_only ? 1 : place.length,
+          .queries = place.queries,
           .keys = place.length,
           .head_size = shape.head_size,
+          .query_rows = shape.query_rows ? shape.query_rows + place.query_row : nullptr,
+          .key_row = place.first_row,
           .causal = shape.causal,
           .dropout = &shape.dropout,
           .first_row = static_cast<uint32_t>(place.mask_row),

@@ -17,9 +17,12 @@ struct AttentionShape {
   int64_t heads = 1;
   int64_t head_size = 1;  ///< d
   bool causal = false;    ///< a query sees the keys up to its own position
-  /// Queries are the first row of each sample only: everything "a query row" then has samples rows instead of
-  /// R.
-  bool first_row_only = false;
+  /// [Q] rows of the batch that are queries, ascending; null: every row is one. Everything "a query row" then
+  /// has Q rows instead of R.
+  const int64_t* query_rows = nullptr;
+  /// [samples + 1], read with query_rows: sample i owns query rows query_offsets[i] .. query_offsets[i+1]-1,
+  /// maybe none.
+  const int64_t* query_offsets = nullptr;
   /// Column of the mask: head << 18 | key position; row: mask_first_rows[i] + the query's position.
   DropoutMask dropout{};
   /// [samples] where these are some of a larger batch: each one's first row there; null: offsets.
@@ -28,7 +31,7 @@ struct AttentionShape {
 
 /// Row strides in floats; q, k and v may be slices of one [R x 3H] buffer.
 struct AttentionInputs {
-  const float* q = nullptr;  ///< a query row: [R x H] or [samples x H]
+  const float* q = nullptr;  ///< a query row: [R x H] or [Q x H]
   int64_t q_stride = 0;
   const float* k = nullptr;  ///< [R x H]
   const float* v = nullptr;  ///< [R x H]

@@ -73,8 +73,11 @@ HWY_INLINE float score_scale(const AttentionHead& head) {
 HWY_INLINE const float* dropout_block(const AttentionHead& head, int64_t first, int64_t count, int64_t keys,
                                       float* factors) {
   if (!head.dropout->active()) return nullptr;
-  fill_dropout_factors(*head.dropout, head.first_row + static_cast<uint32_t>(first), count, head.first_column,
-                       keys, factors);
+  const int64_t rows = head.query_rows ? 1 : count;  // that follow each other in the mask
+  for (int64_t i = 0; i < count; i += rows) {
+    fill_dropout_factors(*head.dropout, head.first_row + static_cast<uint32_t>(head.position(first + i)),
+                         rows, head.first_column, keys, factors + i * dropout_stride(keys));
+  }
   return factors;
 }
 
@@ -213,8 +216,17 @@ HWY_INLINE void backward_scores(const AttentionHeadBackward& args, const Scratch
   }
 }
 
+/// Keys and values of a sample without queries.
+void no_gradient(const AttentionHeadBackward& args) {
+  for (int64_t key = 0; key < args.head.keys; ++key) {
+    std::fill_n(args.grad_k + key * args.grad_kv_stride, args.head.head_size, 0.0f);
+    std::fill_n(args.grad_v + key * args.grad_kv_stride, args.head.head_size, 0.0f);
+  }
+}
+
 void attention_head_backward(const AttentionHeadBackward& args, float* memory) {
   const AttentionHead& head = args.head;
+  if (head.queries == 0) return no_gradient(args);
   const Scratch scratch(memory, head.keys, head.head_size);
   transpose(head.k, head.kv_stride, head.keys, head.head_size, scratch.k_transposed);
   transpose(head.v, head.kv_stride, head.keys, head.head_size, scratch.v_transposed);

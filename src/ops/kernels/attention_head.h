@@ -6,7 +6,7 @@
 
 namespace vcas::ops::kernels::detail {
 
-/// Attention of one head of one sample by one thread. Query i stands at position i of the sample.
+/// Attention of one head of one sample by one thread.
 struct AttentionHead {
   const float* q;  ///< [queries x head_size]
   int64_t q_stride;
@@ -16,12 +16,17 @@ struct AttentionHead {
   int64_t queries;
   int64_t keys;
   int64_t head_size;
+  /// [queries] rows of the queries where key_row is that of key 0, ascending; null: query i stands at key i.
+  const int64_t* query_rows;
+  int64_t key_row;
   bool causal;
   const DropoutMask* dropout;
-  uint32_t first_row;     ///< the mask's row of query 0
+  uint32_t first_row;     ///< the mask's row of key 0
   uint32_t first_column;  ///< the mask's column of key 0
 
-  int64_t keys_of(int64_t query) const { return causal && query + 1 < keys ? query + 1 : keys; }
+  /// Position of a query among the keys.
+  int64_t position(int64_t query) const { return query_rows ? query_rows[query] - key_row : query; }
+  int64_t keys_of(int64_t query) const { return causal ? position(query) + 1 : keys; }
 };
 
 struct AttentionHeadForward {

@@ -33,10 +33,8 @@ void check(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& 
               "linear: expected bias [", weight.size(0), "], got ", bias->sizes());
 }
 
-at::Tensor affine(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias, bool plain,
+at::Tensor affine(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias,
                   Precision precision) {
-  if (!plain && linear_has_kernels(x, weight))
-    return linear_forward_cpu(x, weight, bias.value_or(at::Tensor()), precision);
   const at::Tensor input = rounded_operand(x, precision), transposed = rounded_operand(weight, precision).t();
   return bias.has_value() ? at::addmm(*bias, input, transposed) : at::mm(input, transposed);
 }
@@ -107,11 +105,15 @@ at::Tensor linear_autocast(const at::Tensor& x, const at::Tensor& weight, const 
   return result.scalar_type() == at::kFloat ? result.to(type) : result;
 }
 
+/// On the CPU by the kernels where they apply; elsewhere, and where they do not, by ordinary operations.
+template <bool kKernels>
 at::Tensor linear_output(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias,
                          const OptionalTensor&, const OptionalTensor&, const OptionalTensor&, int64_t,
                          bool plain, bool bf16) {
   check(x, weight, bias);
-  return affine(x, weight, bias, plain, precision_of(bf16));
+  if (kKernels && !plain && linear_has_kernels(x, weight))
+    return linear_forward_cpu(x, weight, bias.value_or(at::Tensor()), precision_of(bf16));
+  return affine(x, weight, bias, precision_of(bf16));
 }
 
 at::Tensor linear_meta(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor&,
@@ -121,6 +123,7 @@ at::Tensor linear_meta(const at::Tensor& x, const at::Tensor& weight, const Opti
 }
 
 /// Gradients of x, weight and bias, row scores and floating point operations; [0] what is not wanted.
+template <bool kKernels>
 std::vector<at::Tensor> linear_backward(const at::Tensor& gradient, const at::Tensor& x,
                                         const at::Tensor& weight, const OptionalTensor& plan, int64_t wanted,
                                         int64_t index, bool plain, bool bf16) {
@@ -132,15 +135,15 @@ std::vector<at::Tensor> linear_backward(const at::Tensor& gradient, const at::Te
   request.row_scores = (wanted & 8) != 0;
   request.precision = precision_of(bf16);
   if (plan.has_value()) request.plan = sampling::read_plan(*plan);
-  auto result = plain || !linear_has_kernels(x, weight)
-                    ? linear_backward_plain(gradient, x, weight, request)
-                    : linear_backward_cpu(gradient.contiguous(), x, weight, request);
+  auto result = kKernels && !plain && linear_has_kernels(x, weight)
+                    ? linear_backward_cpu(gradient.contiguous(), x, weight, request)
+                    : linear_backward_plain(gradient, x, weight, request);
   const auto given = [&](bool is_wanted, at::Tensor& t) {
     return is_wanted && t.defined() ? std::move(t) : at::empty({0}, x.options());
   };
   return {given(request.input, result.input), given(request.weight, result.weight),
           given(request.bias, result.bias), given(request.row_scores, result.row_scores),
-          at::full({1}, result.flops, x.options().dtype(at::kDouble))};
+          at::full({1}, result.flops, at::kDouble)};
 }
 
 std::vector<at::Tensor> linear_backward_meta(const at::Tensor&, const at::Tensor& x, const at::Tensor& weight,
@@ -157,8 +160,9 @@ std::vector<at::Tensor> linear_backward_meta(const at::Tensor&, const at::Tensor
 at::Tensor call(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias,
                 const OptionalTensor& plan, const OptionalTensor& row_scores, const OptionalTensor& flops,
                 int64_t index, bool plain, bool bf16) {
-  static const auto op =
-      c10::Dispatcher::singleton().findSchemaOrThrow("vcas::linear", "").typed<decltype(linear_output)>();
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("vcas::linear", "")
+                             .typed<decltype(linear_output<true>)>();
   return op.call(x, weight, bias, plan, row_scores, flops, index, plain, bf16);
 }
 
@@ -167,7 +171,7 @@ std::vector<at::Tensor> call_backward(const at::Tensor& gradient, const at::Tens
                                       int64_t index, bool plain, bool bf16) {
   static const auto op = c10::Dispatcher::singleton()
                              .findSchemaOrThrow("vcas::linear_backward", "")
-                             .typed<decltype(linear_backward)>();
+                             .typed<decltype(linear_backward<true>)>();
   return op.call(gradient, x, weight, plan, wanted, index, plain, bf16);
 }
 
@@ -181,9 +185,13 @@ TORCH_LIBRARY_FRAGMENT(vcas, library) {
       "linear_backward(Tensor gradient, Tensor x, Tensor weight, Tensor? plan, int wanted, int index, bool "
       "plain=False, bool bf16=False) -> Tensor[]");
 }
+TORCH_LIBRARY_IMPL(vcas, CPU, library) {
+  library.impl("linear", linear_output<true>);
+  library.impl("linear_backward", linear_backward<true>);
+}
 TORCH_LIBRARY_IMPL(vcas, CompositeExplicitAutograd, library) {
-  library.impl("linear", linear_output);
-  library.impl("linear_backward", linear_backward);
+  library.impl("linear", linear_output<false>);
+  library.impl("linear_backward", linear_backward<false>);
 }
 TORCH_LIBRARY_IMPL(vcas, Autograd, library) { library.impl("linear", linear_autograd); }
 TORCH_LIBRARY_IMPL(vcas, AutocastCPU, library) { library.impl("linear", linear_autocast); }

@@ -31,8 +31,7 @@ int64_t weight_row_count(const sampling::BlockPlan& plan, int64_t index, int64_t
 }
 
 sampling::StreamKey weight_stream(const sampling::BlockPlan& plan, int64_t index) {
-  return plan.stream.at(
-      static_cast<sampling::Site>(static_cast<uint32_t>(sampling::Site::sample_weight) + index));
+  return plan.stream.weight(index);
 }
 
 LinearGradients linear_backward_plain(const at::Tensor& gradient, const at::Tensor& x,

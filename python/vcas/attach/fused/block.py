@@ -37,8 +37,8 @@ class FusedBlock:
         self.block, self.index, self.last, self.layer = block, index, index + 1 == count, layer
         # Of the pass under way. Here and not in its recording: compiled code that reads no index serves all blocks.
         self._record: BlockRecord | None = None
-        self._rng = operator.rng_tensor()
-        self._work = operator.Work(torch.zeros(1, dtype=torch.int64))
+        self._rng = operator.rng_tensor([0, 0, index])
+        self._work = operator.work_of(layer, torch.zeros(1, dtype=torch.int64))
 
     def begin(self, recording: Recording, batch: PackedBatch, first_row_only: bool, has_backward: bool) -> None:
         """Takes what a forward pass of the block needs to know before it.
@@ -49,9 +49,10 @@ class FusedBlock:
             first_row_only: whether only position 0 of its output is read.
             has_backward: whether a backward pass can reach the block.
         """
-        self._rng = torch.tensor(recording.key(self.index))
+        self._rng = operator.rng_tensor(recording.key(self.index))
+        query_rows = batch.offsets[:-1].clone() if first_row_only else None
         # Checkpointed, it keeps only its input, and computes the kept samples once more in the backward pass.
-        self._work = operator.Work(batch.offsets, first_row_only, recompute=is_on(self.block))
+        self._work = operator.work_of(self.layer, batch.offsets, query_rows, recompute=is_on(self.block))
         self._record = self._recorded(recording, batch, has_backward) if recording.sampled else None
 
     def end(self) -> None:
@@ -78,15 +79,14 @@ class FusedBlock:
         output = operator.run(self.layer, rows, self._work, self._rng, self._record)
         if self._record is not None and self.last:
             self._record.output = output
-        if self._work.first_row_only:
+        if self._work.query_rows is not None:
             return output.unsqueeze(1)
         return batch.unpack(output) if self.last or current.unpacks_each else output
 
     def _recorded(self, recording: Recording, batch: PackedBatch, has_backward: bool) -> BlockRecord:
         """The block's record, with its operations counted."""
         work, rows, device = self._work, int(batch.offsets[-1]), self.layer.parameters()[0].device
-        record = recording.add(self.index, batch.samples, operator.weight_rows(work), rows, device, has_backward)
-        recording.offsets = batch.offsets
+        record = recording.add(self.index, operator.weight_offsets(work), rows, device, has_backward)
         forward, backward = operator.flops(self.layer, work)
         recording.forward_flops += forward
         if has_backward:

@@ -1,5 +1,6 @@
-"""The operator ``vcas::encoder_layer``: all that the package knows of its parameters and of how it runs."""
+"""The operator ``vcas::transformer_layer``: how the package calls it. What it knows of itself, it is asked for."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ class FusedLayer:
     parameters: Callable[[], list[torch.Tensor]]
     """Its tensors in the operator's order."""
     linears: tuple[Linear, ...]
+    """Of the weights that it samples, in its order."""
     num_heads: int
     layer_norm_eps: float
     hidden_dropout: Callable[[], float]
@@ -38,82 +40,88 @@ class FusedLayer:
 
 @dataclass(frozen=True)
 class Work:
-    """What one forward pass of a block runs on."""
+    """What one forward pass of a block runs on, and how."""
 
     offsets: torch.Tensor
     """[N+1] int64 CPU: sample i owns rows offsets[i]..offsets[i+1]-1."""
-    first_row_only: bool = False
-    """Whether only the first row of each sample is read of its output."""
-    recompute: bool = False
-    """Whether it keeps only its input, and computes the kept samples once more in the backward pass."""
+    query_rows: torch.Tensor | None
+    """[Q] int64 CPU: the rows whose output is wanted; None: all."""
+    options: str
+
+
+def work_of(
+    layer: FusedLayer, offsets: torch.Tensor, query_rows: torch.Tensor | None = None, recompute: bool = False
+) -> Work:
+    """What a forward pass of a block runs on.
+
+    Args:
+        recompute: keep only the input, and compute the kept samples once more in the backward pass.
+    """
+    options = {
+        "num_heads": layer.num_heads,
+        "layer_norm_eps": float(layer.layer_norm_eps),
+        "hidden_dropout": float(layer.hidden_dropout()),
+        "attention_dropout": float(layer.attention_dropout()),
+        "pre_norm": int(layer.pre_norm),
+        "causal": int(layer.causal),
+        "tanh_gelu": int(layer.tanh_gelu),
+        "recompute": int(recompute),
+        "attention_output_dropout": int(layer.attention_output_dropout),
+    }
+    return Work(offsets, query_rows, " ".join(f"{name}={value}" for name, value in options.items()))
 
 
 def run(
     layer: FusedLayer, rows: torch.Tensor, work: Work, rng: torch.Tensor, record: BlockRecord | None
 ) -> torch.Tensor:
-    """Runs a block on rows [R, H]; gives [R, H], or [N, H] where only first rows are read."""
-    output: torch.Tensor = torch.ops.vcas.encoder_layer(
+    """Runs a block on rows [R, H]; gives [R, H], or [Q, H] of the query rows."""
+    output: torch.Tensor = torch.ops.vcas.transformer_layer(
         rows,
         work.offsets,
+        work.query_rows,
         layer.parameters(),
         rng,
         None if record is None else record.plan,
         *((None, None, None) if record is None else record.statistics_inputs()),
-        layer.num_heads,
-        layer.layer_norm_eps,
-        layer.hidden_dropout(),
-        layer.attention_dropout(),
-        layer.pre_norm,
-        layer.causal,
-        layer.tanh_gelu,
-        work.first_row_only,
-        False,
-        False,
-        work.recompute,
-        layer.attention_output_dropout,
+        work.options,
     )
     return output
 
 
-def rng_tensor() -> torch.Tensor:
-    """Zeros in the shape of Recording.key()."""
-    return torch.zeros(4, dtype=torch.int64)
+def rng_tensor(key: list[int]) -> torch.Tensor:
+    """What the operator takes random numbers by, from Recording.key()."""
+    rng: torch.Tensor = torch.ops.vcas.rng_tensor(*key)
+    return rng
 
 
-def one_row_per_sample(weight: int, first_row_only: bool) -> bool:
-    """Whether a weight runs on one row of each sample; keys and values always run on all."""
-    return first_row_only and weight not in (1, 2)
+def weight_offsets(work: Work) -> torch.Tensor:
+    """Rows of each sample by weight: [weights, N+1] int64 CPU."""
+    offsets: torch.Tensor = torch.ops.vcas.transformer_layer_rows(work.offsets, work.query_rows)
+    return offsets
 
 
-def weight_rows(work: Work) -> list[int]:
-    """Rows that each of a block's weights runs on."""
-    samples, rows = work.offsets.numel() - 1, int(work.offsets[-1])
-    return [samples if one_row_per_sample(weight, work.first_row_only) else rows for weight in range(6)]
+@functools.cache
+def _weight_places() -> list[int]:
+    places: list[int] = torch.ops.vcas.transformer_layer_weights()
+    return places
 
 
-def weights(parameters: list[torch.Tensor]) -> list[torch.Tensor]:
-    """The sampled weights among a block's parameters."""
-    return [parameters[place] for place in (0, 2, 4, 6, 10, 12)]
+def weights(layer: FusedLayer) -> list[torch.Tensor]:
+    """The sampled weights of a block, as the operator takes them."""
+    parameters = layer.parameters()
+    return [parameters[place] for place in _weight_places()]
 
 
-def shape(layer: FusedLayer) -> tuple[int, int]:
-    """Hidden and intermediate size."""
-    intermediate, hidden = weights(layer.parameters())[4].shape
-    return hidden, intermediate
+def cost_key(layer: FusedLayer) -> str:
+    """What a block's costs depend on besides device, dtype and threads."""
+    hidden, intermediate = weights(layer)[-1].shape
+    return str(torch.ops.vcas.transformer_cost_key(hidden, intermediate))
 
 
 def flops(layer: FusedLayer, work: Work) -> tuple[float, float]:
     """Operations of a block's forward pass, and of its exact backward pass."""
-    parameters = layer.parameters()
-    found = weights(parameters)
-    forward, backward = torch.ops.vcas.encoder_layer_flops(
-        parameters[1].detach().unsqueeze(0),
-        work.offsets,
-        [weight.requires_grad for weight in found],
-        found[4].shape[0],
-        work.first_row_only,
-        layer.pre_norm,
-        work.recompute,
+    forward, backward = torch.ops.vcas.transformer_layer_flops(
+        work.offsets, work.query_rows, layer.parameters(), work.options
     )
     return forward, backward
 

@@ -54,10 +54,8 @@ class GenericBlock:
         hidden, parameters = tensors[0], list(self.block.parameters())
         samples, rows = hidden.shape[0], hidden.numel() // (hidden.shape[0] * hidden.shape[-1])
         has_backward = any(t.requires_grad for t in [*tensors, *parameters])
-        count = samples * rows
-        record = recording.add(self.index, samples, [count] * self._weights, count, hidden.device, has_backward)
-        if recording.offsets is None:
-            recording.offsets = torch.arange(samples + 1) * rows
+        offsets = (torch.arange(samples + 1) * rows).expand(self._weights, -1)
+        record = recording.add(self.index, offsets, samples * rows, hidden.device, has_backward)
         if not has_backward:
             return self.forward_exactly(recording, args, kwargs)
         state = RandomState.capture(tensors)

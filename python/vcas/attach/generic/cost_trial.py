@@ -74,7 +74,7 @@ class GenericTrial:
         tensors = [t[:samples] if t.dim() and t.shape[0] == self._samples else t for t in self._arguments.tensors]
         tensors[0] = tensors[0].detach().clone().requires_grad_()
         args, kwargs = self._arguments.with_tensors(tensors)
-        recording = Recording((0, 0, 0), sampled=True, wants_statistics=False)
+        recording = Recording((0, 0), sampled=True, wants_statistics=False)
         device = tensors[0].device
         with torch.enable_grad(), torch.autocast(device.type, self._dtype, enabled=self._dtype != tensors[0].dtype):
             self._block.forward(recording, args, kwargs)

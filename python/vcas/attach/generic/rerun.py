@@ -148,7 +148,7 @@ class _BlockNode(torch.autograd.Function):
         norms = torch.ops.vcas.row_norms(gradient.reshape(run.record.samples, -1))
         rerun = _Rerun(run, gradient, *_draw(run, norms, list(ctx.saved_tensors)), wants_scores)
         results = rerun.gradients(list(ctx.saved_tensors), ctx.needs_input_grad[1 + _STATISTICS_INPUTS :])
-        numbers = torch.full((1,), rerun.flops, dtype=torch.float64, device=gradient.device)
+        numbers = torch.full((1,), rerun.flops, dtype=torch.float64)
         return None, norms if wants_norms else None, rerun.scores, numbers, *results
 
 
@@ -189,7 +189,7 @@ class _Rerun:
         self._linears = _SampledLinears(run, kept.numel(), samples_rows, wants_scores, gradient.device)
         self._wants_scores = wants_scores
         self.scores: torch.Tensor | None = None
-        """[weights, N·T], if wanted."""
+        """[weights·N·T], weight after weight, if wanted."""
 
     @property
     def flops(self) -> float:
@@ -229,10 +229,10 @@ class _Rerun:
         return arriving * self._scales.to(gradient.dtype).view(-1, *[1] * (gradient.dim() - 1))
 
     def _spread(self, compact: list[torch.Tensor | None]) -> torch.Tensor:
-        """Scores of the kept samples' rows, back at the rows of the batch: [weights, N·T]."""
+        """Scores of the kept samples' rows, back at the rows of the batch: [weights·N·T], weight after weight."""
         run, device = self._run, self._gradient.device
         spread = torch.zeros(len(compact), run.record.samples, run.rows, dtype=torch.float64, device=device)
         for weight, scores in enumerate(compact):
             if scores is not None:
                 spread[weight].index_copy_(0, self._kept, scores.view(-1, run.rows))
-        return spread.flatten(1)
+        return spread.flatten()

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "vcas/models/bert.h"
+#include "vcas/models/text_classifier.h"
+#include "vcas/text/tokenizer.h"
+
+namespace vcas::models::hugging_face {
+
+/// Contents of a Hugging Face folder of a text model, before its weights are read.
+struct ModelDirectory {
+  std::filesystem::path path;
+  nlohmann::json config;  ///< config.json, whole: keys that are not used here are kept when it is written
+  std::shared_ptr<const text::Tokenizer> tokenizer;
+  std::map<std::string, std::string> tokenizer_files;  ///< name to content, to be written again
+  /// Class names of id2label in the order of their ids; empty when there are none.
+  std::vector<std::string> labels;
+
+  BertConfig bert_config() const;
+  /// Tokens of the longest text that the model takes.
+  int64_t longest_text() const;
+  /// Class names of a model that has its head; LABEL_0, LABEL_1, ... where config.json names none, as Hugging
+  /// Face does. @throws formats::InputError when it has fewer than two.
+  std::vector<std::string> labels_or_default() const;
+};
+
+/// Reads config.json and the tokenizer. @throws formats::InputError naming file and key: a folder that is no
+/// model, an architecture that is not supported, a tokenizer with more tokens than the model.
+ModelDirectory read_model_directory(const std::filesystem::path& path);
+
+/// A classifier with the folder's weights. Missing head tensors and surplus tensors are named on stderr,
+/// once.
+/// @param labels       names of its classes.
+/// @param seed         draws a missing head.
+/// @param require_head a missing head is an error instead.
+/// @throws formats::InputError naming file and tensor.
+std::unique_ptr<TextClassifier> load_text_classifier(const ModelDirectory& directory,
+                                                     const std::vector<std::string>& labels, uint64_t seed,
+                                                     bool require_head);
+
+/// Writes model.safetensors, config.json (the original's keys, with these labels) and the tokenizer's files
+/// into an existing folder, each file whole or not at all. @throws std::system_error when the disk refuses.
+void save_text_classifier(const ModelDirectory& directory, const TextClassifier& model,
+                          const std::vector<std::string>& labels, const std::filesystem::path& folder);
+
+/// Reads the weights of a saved classifier into a model of its shape.
+/// @throws formats::InputError naming file and tensor.
+void load_weights(TextClassifier& model, const std::filesystem::path& folder);
+
+/// The config.json of a classifier with these classes: every other key of the original is kept.
+nlohmann::json classifier_config(nlohmann::json config, const std::vector<std::string>& labels);
+
+}  // namespace vcas::models::hugging_face

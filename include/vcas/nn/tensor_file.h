@@ -1,0 +1,17 @@
+#pragma once
+
+#include <filesystem>
+
+#include "vcas/nn/model.h"
+
+namespace vcas::nn {
+
+/// Every tensor of a safetensors file, copied. @throws formats::InputError as SafetensorsFile, and for a
+/// dtype that has no tensor type here.
+NamedTensors read_tensors(const std::filesystem::path& path);
+
+/// Writes tensors of any device and layout as safetensors, whole or not at all.
+/// @throws std::system_error when the disk refuses.
+void write_tensors(const std::filesystem::path& path, const NamedTensors& tensors);
+
+}  // namespace vcas::nn

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vcas/nn/model.h"
+
+namespace vcas::training {
+
+/// Everything that a run needs to go on, beside the model, which lies in the same folder as Hugging Face
+/// loads it.
+struct Checkpoint {
+  nlohmann::json state;
+  nn::NamedTensors optimizer;
+  nn::NamedTensors tensors;
+};
+
+/// output_dir/checkpoint-N.
+std::filesystem::path checkpoint_path(const std::filesystem::path& output_dir, int64_t step);
+
+/// Writes output_dir/checkpoint-N whole or not at all (formats::AtomicDirectory), then removes the oldest
+/// ones beyond `total_limit`. @param write_model puts the model's files into the folder that it is given.
+/// @return its path. @throws std::system_error when the disk refuses; older checkpoints are then untouched.
+std::filesystem::path save_checkpoint(const std::filesystem::path& output_dir, int64_t step,
+                                      const Checkpoint& checkpoint,
+                                      const std::function<void(const std::filesystem::path&)>& write_model,
+                                      std::optional<int64_t> total_limit);
+
+/// @throws formats::InputError naming what is wrong: no such folder, no checkpoint, a file that is damaged.
+Checkpoint load_checkpoint(const std::filesystem::path& folder);
+
+/// The checkpoints of a folder with their steps, newest first, verified or not.
+struct FoundCheckpoint {
+  int64_t step = 0;
+  std::filesystem::path path;
+};
+std::vector<FoundCheckpoint> list_checkpoints(const std::filesystem::path& output_dir);
+
+/// The newest checkpoint whose manifest verifies. @throws formats::InputError when there is none, saying what
+/// was wrong with each.
+std::filesystem::path newest_checkpoint(const std::filesystem::path& output_dir);
+
+}  // namespace vcas::training

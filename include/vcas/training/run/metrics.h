@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "vcas/formats/json_lines_log.h"
+#include "vcas/formats/tensorboard.h"
+#include "vcas/training/loop/evaluation.h"
+#include "vcas/training/loop/history.h"
+#include "vcas/training/loop/method.h"
+
+namespace vcas::training {
+
+/// A line of metrics.jsonl.
+struct LoggedStep {
+  int64_t step = 0;
+  double epoch = 0;
+  double loss = 0;               ///< mean since the last logged step
+  double learning_rate = 0;      ///< of this step
+  double gradient_norm = 0;      ///< of this step, before clipping
+  double step_milliseconds = 0;  ///< mean since the last logged step
+  double clipped_fraction = 0;   ///< of all steps so far; TensorBoard only
+  double flops_performed = 0;    ///< of all steps so far
+  std::optional<SamplingStatus> sampling;
+};
+
+/// {"step","epoch","loss","learning_rate","grad_norm","step_ms","flops_performed","s","rho","nu","v_sgd","v_act",
+/// "v_w","act_var_tau","w_var_tau"}; what a method does not have, or not yet, is null. Where sampling did not
+/// pay for all: "gated", {"blocks": [...], "weights": [...]} of the last pass.
+nlohmann::json to_json(const LoggedStep& step);
+
+/// metrics.jsonl, evaluations.jsonl and TensorBoard events of a run, in its folder.
+class MetricsLog {
+ public:
+  /// @param resumed_step steps that are already done: lines and events after it are dropped.
+  /// @throws std::system_error when the disk refuses.
+  MetricsLog(const std::filesystem::path& output_dir, std::optional<int64_t> resumed_step);
+
+  void write(const LoggedStep& step);
+  void write(const Evaluation& evaluation, int64_t step);
+
+ private:
+  void flush();
+
+  formats::JsonLinesLog lines_;
+  formats::JsonLinesLog evaluations_;
+  formats::TensorBoardWriter events_;
+};
+
+}  // namespace vcas::training

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "vcas/training/loop/evaluation.h"
+#include "vcas/training/loop/history.h"
+#include "vcas/training/loop/options.h"
+#include "vcas/training/loop/task.h"
+#include "vcas/training/loop/trainer.h"
+#include "vcas/training/run/metrics.h"
+#include "vcas/training/run/progress.h"
+#include "vcas/training/run/result.h"
+
+namespace vcas::training {
+
+/// Where a run writes and how it is told to stop.
+struct RunSettings {
+  std::string task;                  ///< name, for summary.json
+  std::filesystem::path output_dir;  ///< existing, and this run's alone
+  /// The signal that asks to stop after the step in hand, or 0.
+  std::function<int()> stop_signal = [] { return 0; };
+  /// Values that a resumed run must share, by flag; stored in checkpoints.
+  nlohmann::json fingerprint = nlohmann::json::object();
+  int64_t threads = 1;
+};
+
+/// A training run in a folder: the trainer's steps with logging, evaluation and checkpoints around them.
+class Run {
+ public:
+  /// All references must outlive the run.
+  Run(const TrainOptions& options, RunSettings settings, Task& task, Method& method);
+
+  /// Takes up a checkpoint. Reads only. @throws formats::InputError when it is damaged, or belongs to a run
+  /// with other options, naming option and both values.
+  void resume(const std::filesystem::path& checkpoint);
+
+  /// Trains to the end or to the first stop signal. At the end it evaluates and writes model and
+  /// summary.json.
+  /// @throws NonFiniteError; the last checkpoint is then intact. std::system_error when the disk refuses.
+  RunResult execute();
+
+ private:
+  void after_step(const StepReport& step, MetricsLog& log, Progress& progress);
+  LoggedStep logged_step(const StepReport& step) const;
+  void evaluate(MetricsLog& log, Progress& progress);
+  std::filesystem::path save_checkpoint();
+  RunSummary finish(MetricsLog& log, Progress& progress);
+  RunSummary summary() const;
+  bool is_due(IntervalStrategy strategy, int64_t interval) const;
+
+  TrainOptions options_;
+  RunSettings settings_;
+  Task& task_;
+  Method& method_;
+  Trainer trainer_;
+  RunHistory history_;
+  std::optional<int64_t> resumed_step_;
+  int64_t last_logged_step_ = 0;
+  int64_t last_saved_step_ = -1;
+  std::optional<Evaluation> evaluation_;  ///< of the present weights
+};
+
+}  // namespace vcas::training

@@ -1,0 +1,48 @@
+#include "vcas/formats/json_lines_log.h"
+
+#include <cerrno>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "vcas/formats/atomic_directory.h"
+#include "vcas/formats/file.h"
+
+namespace vcas::formats {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string lines_up_to(std::string_view content, const std::string& key, int64_t last) {
+  size_t kept = 0;
+  while (true) {
+    const size_t end = content.find('\n', kept);
+    if (end == std::string_view::npos) break;
+    const auto line =
+        nlohmann::json::parse(content.substr(kept, end - kept), nullptr, /*allow_exceptions=*/false);
+    if (!line.is_object() || line.value(key, last + 1) > last) break;
+    kept = end + 1;
+  }
+  return std::string(content.substr(0, kept));
+}
+
+const fs::path& prepared(const fs::path& path, const std::string& key, std::optional<int64_t> last_kept) {
+  std::string kept;
+  if (last_kept && fs::exists(path)) kept = lines_up_to(read_file(path), key, *last_kept);
+  write_file_atomically(path, kept);
+  return path;
+}
+
+}  // namespace
+
+JsonLinesLog::JsonLinesLog(fs::path path, const std::string& key, std::optional<int64_t> last_kept)
+    : path_(std::move(path)), lines_(prepared(path_, key, last_kept), std::ios::app) {}
+
+void JsonLinesLog::write(const nlohmann::json& line) { lines_ << line.dump() << '\n'; }
+
+void JsonLinesLog::flush() {
+  lines_.flush();
+  if (!lines_) throw std::system_error(EIO, std::generic_category(), path_.string());
+}
+
+}  // namespace vcas::formats

@@ -1,0 +1,147 @@
+#include "vcas/models/hugging_face/model_directory.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <stdexcept>
+#include <utility>
+
+#include "vcas/formats/atomic_directory.h"
+#include "vcas/formats/error.h"
+#include "vcas/formats/file.h"
+#include "vcas/formats/json.h"
+#include "vcas/formats/warning.h"
+#include "vcas/nn/tensor_file.h"
+
+namespace vcas::models::hugging_face {
+namespace {
+
+namespace fs = std::filesystem;
+using formats::InputError;
+using formats::JsonObject;
+
+constexpr const char* kConfigFile = "config.json";
+constexpr const char* kModelFile = "model.safetensors";
+
+void require_folder(const fs::path& path) {
+  if (fs::is_directory(path)) return;
+  throw InputError(path.string(),
+                   fmt::format("expected the folder of a model (config.json, model.safetensors, "
+                               "tokenizer.json or vocab.txt), got {}",
+                               fs::exists(path) ? "a file" : "nothing"));
+}
+
+/// Names of id2label {"0": "negative", ...} by id; ids must be 0..n-1.
+std::vector<std::string> read_labels(const JsonObject& config) {
+  if (!config.has("id2label")) return {};
+  const auto by_id = config.object("id2label");
+  std::vector<std::string> labels;
+  for (size_t id = 0; id < by_id.json().size(); ++id) labels.push_back(by_id.string(std::to_string(id)));
+  return labels;
+}
+
+std::map<std::string, std::string> read_tokenizer_files(const fs::path& folder) {
+  std::map<std::string, std::string> contents;
+  for (const auto& path : text::tokenizer_files(folder))
+    contents[path.filename().string()] = formats::read_file(path);
+  return contents;
+}
+
+void warn_of(const LoadReport& report, const fs::path& file) {
+  if (!report.initialised.empty()) {
+    formats::warn(fmt::format("{}: no classification head; initialised from the seed: {}", file.string(),
+                              fmt::join(report.initialised, ", ")));
+  }
+  if (!report.surplus.empty()) {
+    formats::warn(fmt::format("{}: tensors that the model does not have are ignored: {}", file.string(),
+                              fmt::join(report.surplus, ", ")));
+  }
+}
+
+}  // namespace
+
+BertConfig ModelDirectory::bert_config() const {
+  return BertConfig::from_json(JsonObject(config, (path / kConfigFile).string()));
+}
+
+int64_t ModelDirectory::longest_text() const { return bert_config().max_position_embeddings; }
+
+std::vector<std::string> ModelDirectory::labels_or_default() const {
+  if (!labels.empty()) return labels;
+  const int64_t count = bert_config().num_labels;
+  if (count < 2)
+    JsonObject(config, (path / kConfigFile).string()).fail("num_labels", "an integer of at least 2");
+  std::vector<std::string> names;
+  for (int64_t id = 0; id < count; ++id) names.push_back(fmt::format("LABEL_{}", id));
+  return names;
+}
+
+ModelDirectory read_model_directory(const fs::path& path) {
+  require_folder(path);
+  ModelDirectory directory;
+  directory.path = path;
+  directory.config = formats::read_json(path / kConfigFile);
+  const JsonObject config(directory.config, (path / kConfigFile).string());
+  const int64_t words = BertConfig::from_json(config).vocab_size;
+  directory.labels = read_labels(config);
+  directory.tokenizer = text::read_tokenizer(path);
+  directory.tokenizer_files = read_tokenizer_files(path);
+  const int64_t tokens = directory.tokenizer->vocabulary_size();
+  if (tokens > words) config.fail("vocab_size", fmt::format("at least the tokenizer's {} tokens", tokens));
+  return directory;
+}
+
+std::unique_ptr<TextClassifier> load_text_classifier(const ModelDirectory& directory,
+                                                     const std::vector<std::string>& labels, uint64_t seed,
+                                                     bool require_head) {
+  auto config = directory.bert_config();
+  config.num_labels = static_cast<int64_t>(labels.size());
+  const fs::path file = directory.path / kModelFile;
+  try {
+    auto [model, report] = make_bert_classifier(config, nn::read_tensors(file), seed, require_head);
+    warn_of(report, file);
+    return std::move(model);
+  } catch (const std::invalid_argument& error) {
+    throw InputError(file.string(), error.what());
+  }
+}
+
+void save_text_classifier(const ModelDirectory& directory, const TextClassifier& model,
+                          const std::vector<std::string>& labels, const fs::path& folder) {
+  nn::write_tensors(folder / kModelFile, file_tensors(model, bert_tensor_table(directory.bert_config())));
+  formats::write_file_atomically(folder / kConfigFile,
+                                 classifier_config(directory.config, labels).dump(2) + "\n");
+  for (const auto& [name, content] : directory.tokenizer_files)
+    formats::write_file_atomically(folder / name, content);
+}
+
+void load_weights(TextClassifier& model, const fs::path& folder) {
+  const auto config = formats::read_json(folder / kConfigFile);
+  const auto table =
+      bert_tensor_table(BertConfig::from_json(JsonObject(config, (folder / kConfigFile).string())));
+  const fs::path file = folder / kModelFile;
+  try {
+    warn_of(load_file_tensors(model, table, nn::read_tensors(file), /*seed=*/0, /*require_head=*/true), file);
+  } catch (const std::invalid_argument& error) {
+    throw InputError(file.string(), error.what());
+  }
+}
+
+nlohmann::json classifier_config(nlohmann::json config, const std::vector<std::string>& labels) {
+  config["architectures"] = {"BertForSequenceClassification"};
+  config["problem_type"] = "single_label_classification";
+  config["id2label"] = nlohmann::json::object();
+  config["label2id"] = nlohmann::json::object();
+  for (size_t id = 0; id < labels.size(); ++id) {
+    config["id2label"][std::to_string(id)] = labels[id];
+    config["label2id"][labels[id]] = id;
+  }
+  config.erase("num_labels");  // Hugging Face derives it from id2label.
+  // Weights are written as float32, and Hugging Face would cast them to what stands here.
+  for (const char* key : {"dtype", "torch_dtype"}) {
+    if (config.contains(key)) config[key] = "float32";
+  }
+  return config;
+}
+
+}  // namespace vcas::models::hugging_face

@@ -1,0 +1,141 @@
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <utility>
+
+#include "vcas/formats/error.h"
+#include "vcas/formats/warning.h"
+#include "vcas/models/hugging_face/model_directory.h"
+#include "vcas/tasks/classification_metrics.h"
+#include "vcas/tasks/text_classification.h"
+#include "vcas/training/run/launch.h"
+
+namespace vcas::tasks {
+namespace {
+
+namespace fs = std::filesystem;
+using formats::InputError;
+using models::hugging_face::ModelDirectory;
+
+constexpr const char* kName = "text-classification";
+constexpr const char* kWordNetNouns = "wordnet-nouns";
+
+struct TextSplits {
+  data::TextDataset train;
+  std::optional<data::TextDataset> validation;
+};
+
+TextSplits read_splits(const TextClassificationOptions& options) {
+  TextSplits splits;
+  if (options.dataset == kWordNetNouns) {
+    auto wordnet = data::read_wordnet_nouns();
+    splits = {std::move(wordnet.train), std::move(wordnet.validation)};
+  } else {
+    splits.train = options.label_names.empty()
+                       ? data::read_training_file(options.train_file, options.columns)
+                       : data::read_evaluation_file(options.train_file, options.columns, options.label_names);
+    if (!options.validation_file.empty()) {
+      splits.validation =
+          data::read_evaluation_file(options.validation_file, options.columns, splits.train.label_names);
+    }
+  }
+  if (options.max_train_samples) splits.train.keep_first(*options.max_train_samples);
+  if (options.max_eval_samples && splits.validation) splits.validation->keep_first(*options.max_eval_samples);
+  return splits;
+}
+
+void require_length_fits(const TextClassificationOptions& options, const ModelDirectory& directory) {
+  const int64_t positions = directory.longest_text();
+  const int64_t minimum = options.columns.text_pair ? 3 : 2;
+  if (options.max_seq_length < minimum || options.max_seq_length > positions) {
+    throw InputError(fmt::format("max_seq_length: expected {} to {} ({}: max_position_embeddings), got {}",
+                                 minimum, positions, directory.path.string(), options.max_seq_length));
+  }
+}
+
+data::TokenizedTexts tokenize(const data::TextDataset& dataset, const ModelDirectory& directory,
+                              int64_t max_length, std::string_view part) {
+  data::TokenizedTexts texts(dataset, *directory.tokenizer, max_length, at::get_num_threads());
+  if (texts.truncated_count() > 0) {
+    formats::warn(fmt::format("{}: {} of {} texts are longer than max_seq_length {} and were cut", part,
+                              texts.truncated_count(), texts.size(), max_length));
+  }
+  return texts;
+}
+
+data::TextDataset read_held_out(const TextClassificationOptions& options,
+                                const std::vector<std::string>& labels) {
+  if (options.dataset != kWordNetNouns) {
+    return data::read_evaluation_file(options.validation_file, options.columns, labels);
+  }
+  auto held_out = data::read_wordnet_nouns().validation;
+  if (held_out.label_names != labels) {
+    throw InputError(fmt::format("{}: expected the classes of {} ({}), got {}",
+                                 options.model_name_or_path.string(), kWordNetNouns,
+                                 fmt::join(held_out.label_names, ", "), fmt::join(labels, ", ")));
+  }
+  return held_out;
+}
+
+TextClassification::Storage storage_of(const ModelDirectory& directory,
+                                       const std::vector<std::string>& labels) {
+  return {[directory, labels](const models::TextClassifier& model, const fs::path& folder) {
+            models::hugging_face::save_text_classifier(directory, model, labels, folder);
+          },
+          [](models::TextClassifier& model, const fs::path& folder) {
+            models::hugging_face::load_weights(model, folder);
+          }};
+}
+
+}  // namespace
+
+std::unique_ptr<TextClassification> load_text_classification(const TextClassificationOptions& data,
+                                                             const training::TrainOptions& options,
+                                                             const std::optional<fs::path>& checkpoint) {
+  // A checkpoint is a model's folder too: with its head, and with the configuration that the run writes.
+  const auto directory =
+      models::hugging_face::read_model_directory(checkpoint.value_or(data.model_name_or_path));
+  require_length_fits(data, directory);
+  const TextSplits splits = read_splits(data);
+  const auto& labels = splits.train.label_names;
+  auto train = tokenize(splits.train, directory, data.max_seq_length, "training texts");
+  std::optional<data::TokenizedTexts> validation;
+  if (splits.validation) {
+    validation = tokenize(*splits.validation, directory, data.max_seq_length, "evaluation texts");
+  }
+  auto model = models::hugging_face::load_text_classifier(directory, labels, options.seed,
+                                                          /*require_head=*/checkpoint.has_value());
+  return std::make_unique<TextClassification>(std::move(model), std::move(train), std::move(validation),
+                                              options, storage_of(directory, labels));
+}
+
+training::RunResult train_text_classifier(const TextClassificationOptions& data,
+                                          const training::RunOptions& options,
+                                          const std::function<int()>& stop_signal) {
+  const auto checkpoint = training::checkpoint_to_resume(options, data.model_name_or_path);
+  const auto task = load_text_classification(data, options.train, checkpoint);
+  return training::launch(options, *task, kName, checkpoint, stop_signal);
+}
+
+TextEvaluation evaluate_text_classifier(const TextClassificationOptions& options, int64_t batch_size) {
+  const auto directory = models::hugging_face::read_model_directory(options.model_name_or_path);
+  require_length_fits(options, directory);
+  const auto labels = directory.labels_or_default();
+  auto dataset = read_held_out(options, labels);
+  if (options.max_eval_samples) dataset.keep_first(*options.max_eval_samples);
+  const auto texts = tokenize(dataset, directory, options.max_seq_length, "evaluation texts");
+  const auto model =
+      models::hugging_face::load_text_classifier(directory, labels, /*seed=*/0, /*require_head=*/true);
+  auto predictions = predict(*model, texts, batch_size);
+  auto scores = score_predictions(predictions.labels, predictions.classes,
+                                  static_cast<int64_t>(labels.size()), predictions.loss);
+  return {std::move(scores), std::move(predictions), labels};
+}
+
+const std::vector<std::string>& builtin_text_datasets() {
+  static const std::vector<std::string> names = {kWordNetNouns};
+  return names;
+}
+
+}  // namespace vcas::tasks

@@ -1,0 +1,59 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "tasks/text_classification_program.h"
+#include "vcas/formats/atomic_directory.h"
+#include "vcas/formats/delimited.h"
+
+namespace vcas::tasks {
+namespace {
+
+using formats::TableFormat;
+
+std::string quoted_field(const std::string& field, TableFormat format) {
+  if (format == TableFormat::tsv || field.find_first_of(",\"\r\n") == std::string::npos) return field;
+  std::string quoted = "\"";
+  for (const char c : field) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+std::string prediction_header(const TextEvaluation& evaluation, TableFormat format) {
+  const char separator = format == TableFormat::tsv ? '\t' : ',';
+  std::string header = fmt::format("id{}label", separator);
+  for (const auto& name : evaluation.label_names) {
+    header += separator + quoted_field("probability_" + name, format);
+  }
+  return header + "\n";
+}
+
+std::string prediction_line(const TextEvaluation& evaluation, int64_t id, TableFormat format) {
+  const auto& names = evaluation.label_names;
+  const std::string& label =
+      names[static_cast<size_t>(evaluation.predictions.classes[static_cast<size_t>(id)])];
+  const float* probabilities =
+      evaluation.predictions.probabilities.const_data_ptr<float>() + id * static_cast<int64_t>(names.size());
+  if (format == TableFormat::jsonl) {
+    nlohmann::ordered_json line = {
+        {"id", id}, {"label", label}, {"probabilities", nlohmann::ordered_json::object()}};
+    for (size_t k = 0; k < names.size(); ++k) line["probabilities"][names[k]] = probabilities[k];
+    return line.dump() + "\n";
+  }
+  const char separator = format == TableFormat::tsv ? '\t' : ',';
+  std::string line = fmt::format("{}{}{}", id, separator, quoted_field(label, format));
+  for (size_t k = 0; k < names.size(); ++k) line += fmt::format("{}{}", separator, probabilities[k]);
+  return line + "\n";
+}
+
+}  // namespace
+
+void write_predictions(const TextEvaluation& evaluation, const std::filesystem::path& path) {
+  const TableFormat format = formats::table_format(path);
+  std::string content = format == TableFormat::jsonl ? std::string() : prediction_header(evaluation, format);
+  for (int64_t id = 0; id < evaluation.scores.examples; ++id)
+    content += prediction_line(evaluation, id, format);
+  formats::write_file_atomically(path, content);
+}
+
+}  // namespace vcas::tasks

@@ -1,0 +1,28 @@
+#pragma once
+
+#include "tasks/task_program.h"
+#include "vcas/tasks/text_classification.h"
+
+namespace vcas::tasks {
+
+/// Text classification as commands see it.
+class TextClassificationProgram final : public TaskProgram {
+ public:
+  const std::string& name() const override;
+  void add_flags(FlagTable& flags, bool training) override;
+  void require_flags(bool training) const override;
+  bool evaluates() const override { return !options_.dataset.empty() || !options_.validation_file.empty(); }
+  training::RunResult train(const training::RunOptions& options,
+                            const std::function<int()>& stop_signal) override;
+  training::Evaluation evaluate(const std::filesystem::path& model, int64_t batch_size,
+                                const std::filesystem::path& predictions) override;
+
+ private:
+  TextClassificationOptions options_;
+};
+
+/// Writes id, label and probabilities of every text: .csv, .tsv or .jsonl.
+/// @throws formats::InputError for another suffix; std::system_error when the disk refuses.
+void write_predictions(const TextEvaluation& evaluation, const std::filesystem::path& path);
+
+}  // namespace vcas::tasks

@@ -1,0 +1,21 @@
+#include "vcas/text/tokenizer.h"
+
+#include "vcas/text/wordpiece.h"
+
+namespace vcas::text {
+
+std::unique_ptr<const Tokenizer> read_tokenizer(const std::filesystem::path& folder) {
+  // WordPiece is the only kind there is; it names another kind's files when it refuses them.
+  return std::make_unique<WordPiece>(WordPiece::from_folder(folder));
+}
+
+std::vector<std::filesystem::path> tokenizer_files(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> files;
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json",
+                           "added_tokens.json"}) {
+    if (std::filesystem::is_regular_file(folder / name)) files.push_back(folder / name);
+  }
+  return files;
+}
+
+}  // namespace vcas::text

@@ -1,0 +1,120 @@
+#include "vcas/models/hugging_face/model_directory.h"
+
+#include <ATen/ops/equal.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "models/small_bert.h"
+#include "support/temporary_folder.h"
+#include "vcas/formats/error.h"
+#include "vcas/formats/json.h"
+#include "vcas/nn/tensor_file.h"
+
+namespace vcas::models::hugging_face {
+namespace {
+
+namespace fs = std::filesystem;
+
+class ModelFolder : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_.write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nword\n");
+    nn::write_tensors(path() / "model.safetensors",
+                      initial_bert_backbone(models::testing::small_config(), 7));
+    write_config();
+  }
+
+  void write_config(const nlohmann::json& changes = nlohmann::json::object()) {
+    nlohmann::json config = {{"model_type", "bert"},   {"vocab_size", 500},        {"hidden_size", 32},
+                             {"num_hidden_layers", 2}, {"num_attention_heads", 4}, {"intermediate_size", 64},
+                             {"num_labels", 4},        {"torch_dtype", "float16"}, {"another_key", "kept"}};
+    config.update(changes);
+    folder_.write("config.json", config.dump());
+  }
+
+  const fs::path& path() const { return folder_.path(); }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(ModelFolder, SavedModelsAreReadBackBitForBit) {
+  const std::vector<std::string> labels = {"no", "yes", "perhaps"};
+  const auto directory = read_model_directory(path());
+  const auto model = load_text_classifier(directory, labels, 3, /*require_head=*/false);
+  const TemporaryFolder saved;
+  save_text_classifier(directory, *model, labels, saved.path());
+  const auto again = read_model_directory(saved.path());
+  EXPECT_EQ(again.labels, labels);
+  EXPECT_EQ(again.bert_config().num_labels, 3);
+  EXPECT_EQ(again.config["another_key"], "kept");
+  EXPECT_EQ(again.config["torch_dtype"], "float32");
+  EXPECT_FALSE(again.config.contains("num_labels"));
+  EXPECT_EQ(again.tokenizer_files, directory.tokenizer_files);
+  const auto restored = load_text_classifier(again, again.labels, 4, /*require_head=*/true);
+  const auto tensors = model->own_tensors();
+  for (const auto& [name, value] : restored->own_tensors())
+    EXPECT_TRUE(at::equal(value, tensors.at(name))) << name;
+}
+
+TEST_F(ModelFolder, WeightsAreReadBackIntoAModel) {
+  const auto directory = read_model_directory(path());
+  const auto model = load_text_classifier(directory, {"no", "yes"}, 3, /*require_head=*/false);
+  const TemporaryFolder saved;
+  save_text_classifier(directory, *model, {"no", "yes"}, saved.path());
+  const auto other = load_text_classifier(directory, {"no", "yes"}, 4, /*require_head=*/false);
+  const auto tensors = model->own_tensors(), others = other->own_tensors();
+  EXPECT_FALSE(at::equal(others.at("head.classifier_weight"), tensors.at("head.classifier_weight")));
+  load_weights(*other, saved.path());
+  for (const auto& [name, value] : others) EXPECT_TRUE(at::equal(value, tensors.at(name))) << name;
+}
+
+TEST_F(ModelFolder, KnowsItsLongestText) {
+  EXPECT_EQ(read_model_directory(path()).longest_text(), 512);
+  write_config({{"max_position_embeddings", 64}});
+  EXPECT_EQ(read_model_directory(path()).longest_text(), 64);
+}
+
+TEST_F(ModelFolder, LabelsHaveHuggingFacesNamesWhereNoneAreGiven) {
+  EXPECT_EQ(read_model_directory(path()).labels_or_default(),
+            (std::vector<std::string>{"LABEL_0", "LABEL_1", "LABEL_2", "LABEL_3"}));
+  write_config({{"id2label", {{"0", "no"}, {"1", "yes"}}}});
+  EXPECT_EQ(read_model_directory(path()).labels_or_default(), (std::vector<std::string>{"no", "yes"}));
+  write_config({{"num_labels", 1}});
+  EXPECT_THROW(read_model_directory(path()).labels_or_default(), formats::InputError);
+}
+
+TEST_F(ModelFolder, RefusesATokenizerWithMoreTokensThanTheModel) {
+  write_config({{"vocab_size", 5}});
+  try {
+    read_model_directory(path());
+    FAIL() << "accepted";
+  } catch (const formats::InputError& error) {
+    EXPECT_EQ(std::string(error.what()),
+              (path() / "config.json").string() +
+                  ": key 'vocab_size': expected at least the tokenizer's 6 tokens, got 5");
+  }
+}
+
+TEST_F(ModelFolder, NamesTheFileOfTensorsThatDoNotFit) {
+  const auto directory = read_model_directory(path());
+  try {
+    load_text_classifier(directory, {"no", "yes"}, 0, /*require_head=*/true);
+    FAIL() << "accepted";
+  } catch (const formats::InputError& error) {
+    EXPECT_EQ(std::string(error.what()),
+              (path() / "model.safetensors").string() +
+                  ": bert.pooler.dense.bias: missing; bert.pooler.dense.weight: missing; "
+                  "classifier.bias: missing; classifier.weight: missing");
+  }
+}
+
+TEST_F(ModelFolder, RefusesAPathThatIsNoFolder) {
+  EXPECT_THROW(read_model_directory(path() / "config.json"), formats::InputError);
+  EXPECT_THROW(read_model_directory(path() / "nowhere"), formats::InputError);
+}
+
+}  // namespace
+}  // namespace vcas::models::hugging_face

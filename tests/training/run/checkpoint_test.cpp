@@ -1,0 +1,105 @@
+#include "vcas/training/run/checkpoint.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <limits>
+#include <string>
+
+#include "support/temporary_folder.h"
+#include "vcas/formats/error.h"
+#include "vcas/nn/tensor_file.h"
+
+namespace vcas::training {
+namespace {
+
+namespace fs = std::filesystem;
+
+class CheckpointTest : public ::testing::Test {
+ protected:
+  fs::path save(int64_t step, std::optional<int64_t> limit = std::nullopt) const {
+    const Checkpoint checkpoint{
+        {{"step", step}, {"third", 1.0 / 3}},
+        {{"exp_avg.w", at::arange(6, at::kFloat).view({2, 3})}},
+        {{"window", at::full({3}, 1.0 / 3, at::kDouble)}, {"empty", at::empty({0, 4})}}};
+    return save_checkpoint(
+        folder_, step, checkpoint,
+        [](const fs::path& path) {
+          nn::write_tensors(path / "model.safetensors", {{"w", at::full({2}, 7, at::kFloat)}});
+        },
+        limit);
+  }
+
+  TemporaryFolder temporary_;
+  fs::path folder_ = temporary_.path();
+};
+
+TEST_F(CheckpointTest, ComesBackBitForBit) {
+  const auto path = save(30);
+  EXPECT_EQ(path, folder_ / "checkpoint-30");
+  const auto loaded = load_checkpoint(path);
+  EXPECT_EQ(loaded.state.at("third").get<double>(), 1.0 / 3);
+  EXPECT_TRUE(at::equal(loaded.optimizer.at("exp_avg.w"), at::arange(6, at::kFloat).view({2, 3})));
+  EXPECT_EQ(loaded.tensors.at("window").scalar_type(), at::kDouble);
+  EXPECT_TRUE(at::equal(loaded.tensors.at("window"), at::full({3}, 1.0 / 3, at::kDouble)));
+  EXPECT_EQ(loaded.tensors.at("empty").sizes(), at::IntArrayRef({0, 4}));
+  EXPECT_TRUE(at::equal(nn::read_tensors(path / "model.safetensors").at("w"), at::full({2}, 7, at::kFloat)));
+}
+
+TEST_F(CheckpointTest, AreListedByStepAndOtherFoldersAreNot) {
+  for (const int64_t step : {5, 100, 20}) save(step);
+  fs::create_directory(folder_ / "checkpoint-best");
+  fs::create_directory(folder_ / "checkpoint-7x");
+  std::ofstream(folder_ / "checkpoint-9") << "a file";
+  std::vector<int64_t> steps;
+  for (const auto& found : list_checkpoints(folder_)) steps.push_back(found.step);
+  EXPECT_EQ(steps, (std::vector<int64_t>{100, 20, 5}));
+}
+
+TEST_F(CheckpointTest, LimitRemovesTheOldest) {
+  for (const int64_t step : {8, 9, 10, 11}) save(step, 2);
+  EXPECT_FALSE(fs::exists(folder_ / "checkpoint-9"));
+  EXPECT_TRUE(fs::exists(folder_ / "checkpoint-10"));
+  EXPECT_TRUE(fs::exists(folder_ / "checkpoint-11"));
+}
+
+TEST_F(CheckpointTest, NewestSkipsWhatIsDamagedAndSaysWhyNothingIsLeft) {
+  save(1);
+  save(2);
+  fs::remove(folder_ / "checkpoint-2" / "optimizer.safetensors");
+  EXPECT_EQ(newest_checkpoint(folder_), checkpoint_path(folder_, 1));
+  fs::resize_file(folder_ / "checkpoint-1" / "model.safetensors", 10);
+  try {
+    newest_checkpoint(folder_);
+    FAIL() << "expected InputError";
+  } catch (const formats::InputError& error) {
+    const std::string message = error.what();
+    EXPECT_NE(message.find("optimizer.safetensors"), std::string::npos) << message;
+    EXPECT_NE(message.find("model.safetensors"), std::string::npos) << message;
+  }
+}
+
+TEST_F(CheckpointTest, AFailedSaveLeavesNothingAndTheOlderOnesWhole) {
+  save(1);
+  EXPECT_THROW(save_checkpoint(
+                   folder_, 2, {}, [](const fs::path&) { throw std::runtime_error("disk full"); }, 1),
+               std::runtime_error);
+  EXPECT_FALSE(fs::exists(folder_ / "checkpoint-2"));
+  EXPECT_EQ(newest_checkpoint(folder_), checkpoint_path(folder_, 1));
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1);
+}
+
+TEST_F(CheckpointTest, NonContiguousAndHalfTensorsAreWrittenAsTheyRead) {
+  const at::Tensor transposed = at::arange(6, at::kFloat).view({2, 3}).t();
+  const at::Tensor half = at::full({2}, 0.1, at::kBFloat16);
+  nn::write_tensors(folder_ / "t.safetensors", {{"transposed", transposed}, {"half", half}});
+  const auto loaded = nn::read_tensors(folder_ / "t.safetensors");
+  EXPECT_TRUE(at::equal(loaded.at("transposed"), transposed));
+  EXPECT_EQ(loaded.at("half").scalar_type(), at::kBFloat16);
+  EXPECT_TRUE(at::equal(loaded.at("half"), half));
+}
+
+}  // namespace
+}  // namespace vcas::training
