@@ -19,8 +19,8 @@ from lib.commits.inputs import Inputs
 PACKAGE_TRAINER = Path(__file__).resolve().parent / "train_by_package.py"
 STAMP = "made_by.json"
 LONGEST_RUN_SECONDS = 600
-# Lies between the two micro-batches of an adaptation, whose sums the checkpoint then holds.
-SAVED_STEP, SAVED_PACKAGE_STEP = 25, 9
+# Both lie between the two micro-batches of an adaptation, whose sums the checkpoint then holds.
+SAVED_STEP, SAVED_PACKAGE_STEP = 25, 8
 
 
 @dataclasses.dataclass(frozen=True)
