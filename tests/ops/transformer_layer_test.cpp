@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "ops/kernels/gemm.h"
+#include "ops/transformer_layer/arguments.h"
 #include "ops/transformer_layer_support.h"
 
 namespace vcas::ops {
@@ -144,19 +147,25 @@ std::vector<at::Tensor> everything_of(const testing::Gradients& result) {
   return all;
 }
 
-/// Bit for bit where brgemm runs; at::mm may sum in another order when it has other rows beside it.
+/// Bit for bit where brgemm runs. Elsewhere at::mm chooses its kernel by the number of rows and may sum in
+/// another order: a gradient goes through eight products in a row, each of which then differs by up to about
+/// 6e-7 of itself. Gradients of query and key are what is left of differences: those of a softmax sum to zero
+/// over the keys, so that nothing but rounding is left of the key's bias, or of a sample of one row. There,
+/// up to 4e-5 was seen.
 void expect_recomputed(const testing::Gradients& got, const testing::Gradients& saved, Precision precision) {
   const auto a = everything_of(got), b = everything_of(saved);
   const bool bits = kernels::brgemm_available(precision);
-  double scale = 0;  // the gradient of the keys' bias is nothing but rounding of numbers of this size
-  for (const auto& t : saved.tensors()) scale = std::max(scale, t.norm().item<double>());
+  const auto norm = [](const at::Tensor& tensor) { return tensor.to(at::kDouble).norm().item<double>(); };
+  double largest = 0;
+  for (const auto& tensor : saved.tensors()) largest = std::max(largest, norm(tensor));
   for (size_t i = 0; i < a.size(); ++i) {
     if (bits) {
       EXPECT_TRUE(at::equal(a[i], b[i])) << "tensor " << i;
-    } else {
-      EXPECT_LT((a[i] - b[i]).norm().item<double>(), 1e-6 * (b[i].norm().item<double>() + scale))
-          << "tensor " << i;
+      continue;
     }
+    const bool of_softmax = i <= kKeyBias;
+    const double bound = of_softmax ? 5e-5 * norm(b[i]) + 1e-7 * largest : 5e-6 * norm(b[i]);
+    EXPECT_LE(norm(a[i].to(at::kDouble) - b[i].to(at::kDouble)), bound) << "tensor " << i;
   }
 }
 
