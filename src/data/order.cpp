@@ -67,8 +67,7 @@ std::vector<int64_t> TrainingOrder::batch(const OrderPosition& position) {
     order_ = epoch_order(position.epoch);
     epoch_ = position.epoch;
   }
-  const auto& [index, count] = options_.shard;
-  const int64_t begin = (position.micro_batch * count + index) % all_batches() * options_.batch_size;
+  const int64_t begin = global_batch(position.micro_batch, options_.shard.index) * options_.batch_size;
   const int64_t end = std::min(begin + options_.batch_size, static_cast<int64_t>(order_.size()));
   return {order_.begin() + begin, order_.begin() + end};
 }
@@ -77,6 +76,18 @@ std::vector<Visit> TrainingOrder::visits(const OrderPosition& position) {
   std::vector<Visit> visits;
   for (const int64_t example : batch(position)) visits.push_back({example, position.epoch});
   return visits;
+}
+
+int64_t TrainingOrder::global_batch(int64_t micro_batch, int64_t shard) const {
+  return (micro_batch * options_.shard.count + shard) % all_batches();
+}
+
+bool TrainingOrder::is_full_size(const OrderPosition& position) const {
+  const auto examples = static_cast<int64_t>(lengths_.size());
+  for (int64_t shard = 0; shard < options_.shard.count; ++shard) {
+    if ((global_batch(position.micro_batch, shard) + 1) * options_.batch_size > examples) return false;
+  }
+  return true;
 }
 
 OrderPosition TrainingOrder::after(const OrderPosition& position) const {

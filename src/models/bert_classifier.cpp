@@ -40,7 +40,8 @@ at::Tensor BertClassifier::run(const TextBatch& batch, const nn::PassOptions& op
 
 nn::Pass BertClassifier::forward(const TextBatch& batch, const nn::PassOptions& options) {
   nn::Recording recording(options);
-  auto loss = std::make_unique<nn::ClassificationLoss>(run(batch, options, recording), batch.labels);
+  auto loss =
+      std::make_unique<nn::ClassificationLoss>(run(batch, options, recording), batch.labels, batch.divisor);
   return make_pass(std::move(recording), std::move(loss), batch);
 }
 

@@ -17,16 +17,18 @@ at::Tensor losses(const at::Tensor& logits, const at::Tensor& labels) {
 
 }  // namespace
 
-ClassificationLoss::ClassificationLoss(at::Tensor logits, at::Tensor labels)
-    : logits_(std::move(logits)), labels_(std::move(labels)) {
+ClassificationLoss::ClassificationLoss(at::Tensor logits, at::Tensor labels, std::optional<double> divisor)
+    : logits_(std::move(logits)), labels_(std::move(labels)), divisor_(divisor) {
   TORCH_CHECK(logits_.dim() == 2 && labels_.dim() == 1 && logits_.size(0) == labels_.size(0),
               "classification loss: expected logits [N, C] and labels [N], got ", logits_.sizes(), " and ",
               labels_.sizes());
 }
 
 at::Tensor ClassificationLoss::total(const at::Tensor& sample_weights) const {
-  if (!sample_weights.defined()) return at::cross_entropy_loss(logits_, labels_);
-  return (losses(logits_, labels_) * sample_weights.to(logits_.options())).mean();
+  if (!sample_weights.defined() && !divisor_) return at::cross_entropy_loss(logits_, labels_);
+  at::Tensor values = losses(logits_, labels_);
+  if (sample_weights.defined()) values = values * sample_weights.to(logits_.options());
+  return divisor_ ? values.sum() / *divisor_ : values.mean();
 }
 
 at::Tensor ClassificationLoss::sample_losses() const { return losses(logits_.detach(), labels_); }

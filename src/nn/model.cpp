@@ -3,6 +3,7 @@
 #include <ATen/core/grad_mode.h>
 #include <c10/util/Exception.h>
 
+#include <set>
 #include <utility>
 
 namespace vcas::nn {
@@ -39,11 +40,12 @@ at::Tensor Module::add_parameter(const std::string& name, at::Tensor value, cons
 
 std::vector<Parameter> Model::trainable_parameters() const {
   std::vector<Parameter> result;
+  std::set<const c10::TensorImpl*> listed;
   for_each_module(*this, {}, [&](const torch::nn::Module& module, const std::string& path) {
     const auto* own = dynamic_cast<const Module*>(&module);
     for (const auto& item : module.named_parameters(/*recurse=*/false)) {
       const at::Tensor& value = item.value();
-      if (!value.requires_grad()) continue;
+      if (!value.requires_grad() || !listed.insert(value.unsafeGetTensorImpl()).second) continue;
       const bool described = own != nullptr && own->has_traits(item.key());
       result.push_back(
           {joined(path, item.key()), value, described ? own->traits_of(item.key()) : default_traits(value)});
@@ -54,17 +56,15 @@ std::vector<Parameter> Model::trainable_parameters() const {
 
 std::vector<at::Tensor> Model::trainable_values() const {
   std::vector<at::Tensor> values;
-  for (const auto& value : parameters()) {
-    if (value.requires_grad()) values.push_back(value);
-  }
+  for (auto& parameter : trainable_parameters()) values.push_back(std::move(parameter.value));
   return values;
 }
 
 sampling::SamplingLayout Model::layout() const {
-  std::map<std::string, int64_t> gradients;
+  std::map<const c10::TensorImpl*, int64_t> gradients;
   for (const auto& parameter : trainable_parameters()) {
     if (parameter.traits.below_topmost_sampling)
-      gradients.emplace(parameter.name, static_cast<int64_t>(gradients.size()));
+      gradients.emplace(parameter.value.unsafeGetTensorImpl(), static_cast<int64_t>(gradients.size()));
   }
   sampling::SamplingLayout layout;
   for_each_module(*this, {}, [&](const torch::nn::Module& module, const std::string& path) {
@@ -72,9 +72,12 @@ sampling::SamplingLayout Model::layout() const {
     if (sampled == nullptr) return;
     auto block = sampled->describe();
     block.name = path;
+    const auto parameters = module.named_parameters(/*recurse=*/false);
     for (auto& weight : block.weights) {
+      const at::Tensor* value = parameters.find(weight.name);
+      TORCH_CHECK(value != nullptr, "layout: expected a parameter ", weight.name, " of ", path, ", got none");
       weight.name = joined(path, weight.name);
-      const auto found = gradients.find(weight.name);
+      const auto found = gradients.find(value->unsafeGetTensorImpl());
       weight.trainable = found != gradients.end();
       weight.gradient = weight.trainable ? found->second : 0;
     }
@@ -85,8 +88,15 @@ sampling::SamplingLayout Model::layout() const {
 
 NamedTensors Model::own_tensors() const {
   NamedTensors tensors;
-  for (const auto& item : named_parameters()) tensors[item.key()] = item.value().detach();
-  for (const auto& item : named_buffers()) tensors[item.key()] = item.value().detach();
+  std::set<const c10::TensorImpl*> listed;
+  const auto add = [&](const auto& items) {
+    for (const auto& item : items) {
+      if (listed.insert(item.value().unsafeGetTensorImpl()).second)
+        tensors[item.key()] = item.value().detach();
+    }
+  };
+  add(named_parameters());
+  add(named_buffers());
   return tensors;
 }
 

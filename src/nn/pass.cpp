@@ -26,25 +26,31 @@ Flops Pass::exact_flops() const {
 BackwardResult Pass::backward(const BackwardRequest& request) {
   recording_.write(request.plan);
   const at::Tensor loss = request.sample_weights.defined() ? loss_->total(request.sample_weights) : value_;
-  auto inputs = parameters_;
+  std::vector<at::Tensor> inputs = parameters_;
+  const auto ask = [&](const at::Tensor& zero) {
+    if (zero.defined()) inputs.push_back(zero);
+  };
   for (const auto& block : recording_.blocks()) {
-    inputs.push_back(block.flops);
+    ask(block.flops);
     if (!request.want_statistics) continue;
-    inputs.push_back(block.sample_norms);
-    inputs.push_back(block.row_scores);
+    ask(block.sample_norms);
+    ask(block.row_scores);
   }
   auto values = torch::autograd::grad({loss}, inputs, {at::full_like(loss, request.loss_scale)},
                                       /*retain_graph=*/!request.last_pass);
   BackwardResult result;
   auto next = values.begin() + static_cast<std::ptrdiff_t>(parameters_.size());
   result.gradients.assign(std::make_move_iterator(values.begin()), std::make_move_iterator(next));
+  const auto answer = [&](const at::Tensor& zero) {
+    return zero.defined() ? std::move(*next++) : at::Tensor();
+  };
   for (const auto& block : recording_.blocks()) {
-    result.flops += (next++)->item<double>();
+    const at::Tensor flops = answer(block.flops);
+    result.flops += flops.defined() ? flops.item<double>() : block.exact.backward;
     if (!request.want_statistics) continue;
-    auto norms = std::move(*next++);
+    at::Tensor norms = answer(block.sample_norms);
     result.statistics.blocks.push_back(
-        sampling::block_statistics(std::move(norms), *next, block.weight_offsets));
-    ++next;
+        sampling::block_statistics(std::move(norms), answer(block.row_scores), block.weight_offsets));
   }
   result.flops += outside_.backward;
   return result;

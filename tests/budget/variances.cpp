@@ -116,8 +116,9 @@ Variances measure(training::Task& task, const sampling::SamplingPlan& plan, int6
   std::vector<double> batch_means;
   int64_t number = first;
   for (int64_t used = 0; used < effort.sgd_batches; ++number) {
-    const auto batch = source.take({number / per_epoch, number % per_epoch, number});
-    if (!source.is_full_size(*batch)) continue;
+    const training::MicroBatchPosition position{number / per_epoch, number % per_epoch, number};
+    if (!source.is_full_size(position)) continue;
+    const auto batch = source.take(position);
     auto pass = task.forward(*batch, {.seed = options.seed, .micro_batch = number});
     const bool draws = used++ < effort.activation_batches;
     const auto exact = select(pass.backward({.last_pass = !draws}).gradients, below);

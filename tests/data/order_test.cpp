@@ -135,6 +135,23 @@ TEST(Shards, GoRoundWhereThereAreMoreThanBatches) {
   }
 }
 
+RC_GTEST_PROP(Shards, AgreeWhereAllOfThemHaveFullBatches, ()) {
+  const Setting setting = any_setting();
+  const auto count = *rc::gen::inRange<int64_t>(1, 6);
+  std::vector<TrainingOrder> shards;
+  for (int64_t index = 0; index < count; ++index) {
+    auto options = setting.options;
+    options.shard = {index, count};
+    shards.emplace_back(setting.lengths, options);
+  }
+  for (int64_t i = 0; i < shards[0].batches_per_epoch(); ++i) {
+    bool full = true;
+    for (auto& shard : shards)
+      full = full && static_cast<int64_t>(shard.batch({0, i}).size()) == setting.options.batch_size;
+    for (const auto& shard : shards) RC_ASSERT(shard.is_full_size({0, i}) == full);
+  }
+}
+
 TEST(Shards, ThatDoNotExistAreRefused) {
   const std::vector<int64_t> lengths(10, 4);
   for (const Shard& shard : {Shard{2, 2}, Shard{-1, 2}, Shard{0, 0}})

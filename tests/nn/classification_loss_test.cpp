@@ -26,6 +26,15 @@ TEST(ClassificationLoss, IsTheMeanOfTheSamplesLosses) {
   EXPECT_NEAR(batch.loss.total(weights).item<double>(), (losses * weights).mean().item<double>(), 1e-12);
 }
 
+TEST(ClassificationLoss, IsTheWeightedSumOverItsDivisor) {
+  const Samples batch;
+  const ClassificationLoss loss(batch.logits, batch.labels, /*divisor=*/7.5);
+  const auto losses = batch.loss.sample_losses();
+  EXPECT_NEAR(loss.total({}).item<double>(), losses.sum().item<double>() / 7.5, 1e-12);
+  const auto weights = at::arange(kSamples, at::kDouble);
+  EXPECT_NEAR(loss.total(weights).item<double>(), (losses * weights).sum().item<double>() / 7.5, 1e-12);
+}
+
 TEST(ClassificationLoss, NormsAreThoseOfEachLossesGradient) {
   const Samples batch;
   const auto norms = batch.loss.output_gradient_norms();

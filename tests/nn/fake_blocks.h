@@ -147,7 +147,7 @@ class FakeBlock final : public SampledModule {
     for (size_t w = 0; w < options_.weights.size(); ++w) {
       const auto& weight = options_.weights[w];
       if (w < shared.size() && shared[w].defined()) {
-        weights_.push_back(shared[w]);
+        weights_.push_back(add_parameter(weight.name, shared[w]));
         continue;
       }
       const auto values = fake_values({options_.size, options_.size}, static_cast<double>(w), options_.dtype);

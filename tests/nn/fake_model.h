@@ -83,20 +83,6 @@ class FakeModel final : public Model {
   const std::vector<std::shared_ptr<FakeBlock>>& blocks() const { return blocks_; }
   const at::Tensor& head() const { return head_; }
 
-  sampling::SamplingLayout layout() const override {
-    auto layout = Model::layout();
-    for (size_t b = 0; b < blocks_.size(); ++b) {
-      const auto& weights = blocks_[b]->options().weights;
-      for (size_t w = 0; w < weights.size(); ++w) {
-        if (!weights[w].shares) continue;
-        auto use = layout.blocks[*weights[w].shares].weights.front();
-        use.name += " of " + layout.blocks[b].name;
-        layout.blocks[b].weights[w] = std::move(use);
-      }
-    }
-    return layout;
-  }
-
   Flops flops(const Batch& batch, const ops::ComputeOptions& /*compute*/) const override {
     const double head = 2.0 * static_cast<double>(batch.size() * head_.numel());
     Flops flops{head, 2 * head};

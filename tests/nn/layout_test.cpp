@@ -43,8 +43,7 @@ TEST(Layout, NamesBlocksAndWeightsAsTheModelDoes) {
   EXPECT_EQ(blocks, (std::vector<std::string>{"block0", "block1", "block2", "block3", "block4"}));
   EXPECT_EQ(weight_names(layout.blocks[0]),
             (std::vector<std::string>{"block0.rows", "block0.pairs", "block0.samples"}));
-  EXPECT_EQ(weight_names(layout.blocks[2]),
-            (std::vector<std::string>{"block2.weight", "block0.rows of block2"}));
+  EXPECT_EQ(weight_names(layout.blocks[2]), (std::vector<std::string>{"block2.weight", "block2.again"}));
   EXPECT_NO_THROW(sampling::check(layout));
 }
 
@@ -70,11 +69,13 @@ TEST(Layout, GradientsAreCountedBelowTheTopmostSampling) {
   const FakeModel model(all_kinds_of_blocks());
   const auto parameters = model.trainable_parameters();
   const auto controlled = controlled_parameters(parameters);
-  for (const auto& block : model.layout().blocks) {
-    for (const auto& weight : block.weights) {
+  const auto layout = model.layout();
+  for (size_t b = 0; b < layout.blocks.size(); ++b) {
+    for (size_t w = 0; w < layout.blocks[b].weights.size(); ++w) {
+      const auto& weight = layout.blocks[b].weights[w];
       if (!weight.trainable) continue;
-      const auto& name = parameters[controlled[static_cast<size_t>(weight.gradient)]].name;
-      EXPECT_EQ(weight.name.substr(0, name.size()), name);
+      const auto& parameter = parameters[controlled[static_cast<size_t>(weight.gradient)]];
+      EXPECT_TRUE(parameter.value.is_same(model.blocks()[b]->weights()[w])) << weight.name;
     }
   }
 }
@@ -94,6 +95,13 @@ TEST(TrainableParameters, SayWhatTheyAreWhereTheyAreRegistered) {
   EXPECT_TRUE(parameters.back().traits.below_topmost_sampling);
   EXPECT_EQ(controlled_parameters(parameters).size(), parameters.size() - 1);
   for (const auto& parameter : parameters) EXPECT_NE(parameter.name, "block3.frozen");
+}
+
+TEST(TrainableParameters, ListATiedOneOnce) {
+  const FakeModel model(all_kinds_of_blocks());
+  for (const auto& parameter : model.trainable_parameters()) EXPECT_NE(parameter.name, "block2.again");
+  EXPECT_FALSE(model.own_tensors().contains("block2.again"));
+  EXPECT_TRUE(model.own_tensors().contains("block3.frozen"));
 }
 
 TEST(TrainableParameters, AreInTheOrderOfTheirValues) {

@@ -4,10 +4,13 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "nn/fake_model.h"
+#include "vcas/nn/classification_loss.h"
 
 namespace vcas::nn {
 namespace {
@@ -179,6 +182,26 @@ TEST_F(FakePass, NothingIsAccumulatedIntoTheParameters) {
   auto pass = model_.forward(batch_);
   pass.backward({});
   for (const auto& value : model_.trainable_values()) EXPECT_FALSE(value.grad().defined());
+}
+
+TEST(Pass, ABlockMayMeasureNothing) {
+  const at::Tensor parameter = at::ones({1}, at::kDouble).set_requires_grad(true);
+  const at::Tensor labels = at::zeros({1}, at::kLong);
+  Recording recording(PassOptions{});
+  BlockRecord record;
+  record.plan = sampling::make_plan_tensor(1);
+  record.rows = {1, {1}};
+  record.weight_offsets = {{0, 1}};
+  record.exact = {3, 6};
+  recording.add(record);
+  auto loss = std::make_unique<ClassificationLoss>(at::stack({parameter, -parameter}, 1), labels);
+  Pass pass(std::move(recording), {parameter}, std::move(loss), {1, 2});
+  const auto result = pass.backward({.want_statistics = true});
+  EXPECT_DOUBLE_EQ(result.flops, 8);
+  ASSERT_EQ(result.statistics.blocks.size(), 1U);
+  EXPECT_FALSE(result.statistics.blocks[0].sample_norms.defined());
+  EXPECT_FALSE(result.statistics.blocks[0].weights.at(0).scores.defined());
+  EXPECT_TRUE(result.gradients.at(0).ne(0).all().item<bool>());
 }
 
 TEST_F(FakePass, AChainKeepsItsOwnSamples) {

@@ -56,7 +56,7 @@ class FakeClassifier final : public models::TextClassifier {
 
   nn::Pass forward(const models::TextBatch& batch, const nn::PassOptions& options) override {
     nn::Recording recording(options);
-    auto loss = std::make_unique<nn::ClassificationLoss>(run(batch, recording), batch.labels);
+    auto loss = std::make_unique<nn::ClassificationLoss>(run(batch, recording), batch.labels, batch.divisor);
     return make_pass(std::move(recording), std::move(loss), batch);
   }
   at::Tensor logits(const models::TextBatch& batch, const ops::ComputeOptions& compute) override {

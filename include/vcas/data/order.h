@@ -55,10 +55,14 @@ class TrainingOrder {
   std::vector<int64_t> batch(const OrderPosition& position);
   /// The same with the number of the visit.
   std::vector<Visit> visits(const OrderPosition& position);
+  /// Whether the micro-batches of all shards there have batch_size examples: the same answer on every shard.
+  bool is_full_size(const OrderPosition& position) const;
   OrderPosition after(const OrderPosition& position) const;
 
  private:
   int64_t all_batches() const;
+  /// A shard's micro-batch among those of all.
+  int64_t global_batch(int64_t micro_batch, int64_t shard) const;
   std::vector<int64_t> epoch_order(int64_t epoch) const;
   void bucket(std::span<int64_t> full_batches, int64_t epoch) const;
 

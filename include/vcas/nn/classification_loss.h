@@ -2,15 +2,18 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
+
 #include "vcas/nn/loss.h"
 
 namespace vcas::nn {
 
-/// Cross-entropy of one row of logits a sample, the mean over the samples.
+/// Cross-entropy of one row of logits a sample; by default the mean over the samples.
 class ClassificationLoss final : public Loss {
  public:
   /// @param logits [N, C] with a graph. @param labels [N] int64 in [0, C).
-  ClassificationLoss(at::Tensor logits, at::Tensor labels);
+  /// @param divisor of the sum of losses (nn::Batch::divisor). Nothing: N.
+  ClassificationLoss(at::Tensor logits, at::Tensor labels, std::optional<double> divisor = std::nullopt);
 
   at::Tensor total(const at::Tensor& sample_weights) const override;
   at::Tensor sample_losses() const override;
@@ -19,6 +22,7 @@ class ClassificationLoss final : public Loss {
 
  private:
   at::Tensor logits_, labels_;
+  std::optional<double> divisor_;
 };
 
 }  // namespace vcas::nn

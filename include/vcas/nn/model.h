@@ -40,7 +40,8 @@ class Module : public torch::nn::Module {
 /// A block whose backward pass can be sampled.
 class SampledModule : public Module {
  public:
-  /// What of it can be sampled; weights by their own names ("query_weight"), gradients not numbered yet.
+  /// What of it can be sampled; weights by the names under which the module registered them ("query_weight"),
+  /// gradients not numbered yet.
   virtual sampling::SampledBlock describe() const = 0;
 };
 
@@ -49,7 +50,7 @@ class SampledModule : public Module {
 class Model : public Module {
  public:
   /// Parameters that require a gradient, in the order of registration, by their paths
-  /// ("encoder.0.query_weight").
+  /// ("encoder.0.query_weight"). One that is registered in several places is listed once, by its first.
   std::vector<Parameter> trainable_parameters() const;
   std::vector<at::Tensor> trainable_values() const;
   /// The blocks in the order in which forward passes record them. By default one chain of all SampledModules
@@ -59,7 +60,8 @@ class Model : public Module {
   virtual Flops flops(const Batch& batch, const ops::ComputeOptions& compute) const = 0;
   /// By parameter with a sparse gradient.
   virtual std::vector<RowsRead> rows_read(const Batch& /*batch*/) const { return {}; }
-  /// Every parameter and buffer by its path, sharing storage: what a checkpoint must hold.
+  /// Every parameter and buffer by its path, sharing storage: what a checkpoint must hold. Each once, by its
+  /// first path.
   NamedTensors own_tensors() const;
   /// Copies them back. @throws c10::Error naming a tensor that is missing or has another shape.
   void load_own_tensors(const NamedTensors& tensors);

@@ -14,7 +14,8 @@
 namespace vcas::nn {
 
 /// What a block that can be sampled left behind in a forward pass: where its next plan is written, and the
-/// zero inputs whose gradients are its statistics.
+/// zero inputs whose gradients are its statistics. A zero input may stay undefined: the block does not
+/// measure it.
 struct BlockRecord {
   at::Tensor plan;                                   ///< int64 CPU (sampling/plan.h)
   sampling::BlockRows rows;                          ///< what the block and its weights run on
@@ -22,8 +23,9 @@ struct BlockRecord {
   sampling::StreamKey stream;                        ///< draw 0
   at::Tensor sample_norms;                           ///< [N] float64
   at::Tensor row_scores;                             ///< [rows of all weights] float64, weight after weight
-  at::Tensor flops;                                  ///< [1] float64 CPU, of a backward pass
-  Flops exact;                                       ///< of exact passes over this batch
+  /// [1] float64 CPU, of a backward pass. Undefined: each costs what an exact one does.
+  at::Tensor flops;
+  Flops exact;  ///< of exact passes over this batch
 };
 
 /// How a forward pass computes.

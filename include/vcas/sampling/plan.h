@@ -50,15 +50,4 @@ BlockPlan read_plan(const at::Tensor& tensor);
 /// count = round(ratio * total), in 1..total. @param total at least 1. @throws c10::Error for a NaN ratio.
 int64_t count_from_ratio(double ratio, int64_t total);
 
-/// What one block's backward pass reports, as gradients of zero inputs. Undefined where it was not asked for.
-struct SamplingStats {
-  /// [N] float64: the norm of each sample's gradient that arrived at the block's output.
-  at::Tensor sample_norms;
-  /// [linears, R] float64: leverage score of every row of each linear, 0 for rows that were not kept.
-  /// A linear that computes fewer than R rows (the last block's) fills the first of them.
-  at::Tensor row_scores;
-  /// [1] float64: floating point operations of this backward pass.
-  at::Tensor flops;
-};
-
 }  // namespace vcas::sampling

@@ -90,7 +90,8 @@ def find_costs(layout: str, table: CostTable | None, device: torch.device, dtype
 
 def no_costs(blocks: int) -> BlockCosts:
     """Of so many blocks, none of which are known."""
-    return BlockCosts(json.dumps([None] * blocks), ("unknown",) * blocks)
+    origins: list[CostOrigin] = ["unknown"] * blocks
+    return BlockCosts(json.dumps([None] * blocks), tuple(origins))
 
 
 def cache_file(key: object) -> Path:

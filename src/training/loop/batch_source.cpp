@@ -20,7 +20,6 @@ BatchSource::BatchSource(const Task& task, Method& method, const TrainOptions& o
     : task_(task),
       method_(method),
       seed_(options.seed),
-      batch_size_(options.per_device_train_batch_size),
       order_(task.lengths(), order_options(options, shard)) {}
 
 std::unique_ptr<nn::Batch> BatchSource::take(const MicroBatchPosition& position,

@@ -33,13 +33,16 @@ int64_t count_total_steps(const TrainOptions& options, int64_t steps_per_epoch) 
   return static_cast<int64_t>(steps);
 }
 
-AdamWOptions adamw_options(const TrainOptions& options) {
-  return {options.adam_beta1, options.adam_beta2, options.adam_epsilon, options.weight_decay};
+std::unique_ptr<Optimizer> make_adamw(const TrainOptions& options, const nn::Model& model) {
+  return std::make_unique<AdamW>(
+      model.trainable_parameters(),
+      AdamWOptions{options.adam_beta1, options.adam_beta2, options.adam_epsilon, options.weight_decay});
 }
 
 }  // namespace
 
-Trainer::Trainer(const TrainOptions& options, Task& task, Method& method)
+Trainer::Trainer(const TrainOptions& options, Task& task, Method& method,
+                 std::unique_ptr<Optimizer> optimizer)
     : options_(options),
       task_(task),
       method_(method),
@@ -47,7 +50,7 @@ Trainer::Trainer(const TrainOptions& options, Task& task, Method& method)
       steps_per_epoch_(count_steps_per_epoch(options, source_.batches_per_epoch())),
       total_steps_(count_total_steps(options, steps_per_epoch_)),
       schedule_(options, total_steps_),
-      optimizer_(std::make_unique<AdamW>(task.model().trainable_parameters(), adamw_options(options))) {
+      optimizer_(optimizer ? std::move(optimizer) : make_adamw(options, task.model())) {
   if (options.keep_zeros) zero_masks_.emplace(task.model().trainable_parameters());
 }
 
@@ -72,7 +75,7 @@ void Trainer::run(const std::vector<MicroBatchPosition>& positions, size_t index
 
   MicroBatch micro_batch{
       task_.forward(*batch, {options_.seed, position.number, /*training=*/true, options_.compute()}),
-      {position.number, source_.is_full_size(*batch), steps_done_, static_cast<int64_t>(index),
+      {position.number, source_.is_full_size(position), steps_done_, static_cast<int64_t>(index),
        static_cast<int64_t>(positions.size())}};
   const double loss = micro_batch.pass.loss().item<double>();
   require_finite(loss, "loss");

@@ -5,6 +5,21 @@
 #include "nn/host_values.h"
 
 namespace vcas::training {
+namespace {
+
+/// By block: the share of the samples at which a gradient arrives.
+std::vector<double> arriving_shares(const sampling::SamplingLayout& layout, double kept_share) {
+  std::vector<double> shares(layout.blocks.size(), kept_share);
+  bool mixed_above = false;
+  for (size_t l = layout.blocks.size(); l-- > 0;) {
+    if (sampling::is_topmost(layout, l)) mixed_above = false;
+    if (mixed_above) shares[l] = 1;
+    mixed_above = mixed_above || layout.blocks[l].mixes_samples;
+  }
+  return shares;
+}
+
+}  // namespace
 
 sampling::StreamKey selection_stream(uint64_t seed, const MicroBatch& batch) {
   sampling::StreamKey stream;
@@ -20,7 +35,7 @@ MicroBatchGradient backward_of_kept(MicroBatch& batch, const sampling::SamplingL
   const double kept_share = static_cast<double>(kept) / static_cast<double>(weights.size());
   sampling::SamplingPlan plan;
   plan.sampled = kept_share < 1;
-  plan.sample_keep_ratio.assign(layout.blocks.size(), kept_share);
+  plan.sample_keep_ratio = arriving_shares(layout, kept_share);
   for (const auto& block : layout.blocks) plan.row_keep_ratio.emplace_back(block.weights.size(), 1);
   status.emplace();
   status->sample_keep_ratio = plan.sample_keep_ratio;

@@ -68,7 +68,7 @@ void ProbingMethod::observe(MicroBatch& batch) {
   std::vector<at::Tensor> norms;
   for (const auto& block : exact.statistics.blocks) norms.push_back(block.sample_norms);
   for (size_t j = 0; j < options_.s.size(); ++j) {
-    const auto plan = sample_plan(layout_, j, sampling::keep_ratios(norms, options_.s[j]));
+    const auto plan = sample_plan(layout_, j, sampling::keep_ratios(layout_, norms, options_.s[j]));
     const bool reference = options_.s[j] == options_.reference_s;
     const auto pass = batch.pass.backward({.plan = plan, .want_statistics = reference, .last_pass = false});
     const auto error = sampling::squared_distance(nn::select(pass.gradients, controlled_), exact_gradients);

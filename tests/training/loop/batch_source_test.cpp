@@ -137,8 +137,8 @@ TEST(BatchSource, ASmallerBatchIsNotOfFullSize) {
   ExactMethod method;
   BatchSource source(task, method, options_of(4));
   ASSERT_EQ(source.batches_per_epoch(), 3);
-  EXPECT_TRUE(source.is_full_size(*source.take({0, 0, 0})));
-  EXPECT_FALSE(source.is_full_size(*source.take({0, 2, 2})));
+  EXPECT_TRUE(source.is_full_size({0, 0, 0}));
+  EXPECT_FALSE(source.is_full_size({0, 2, 2}));
 }
 
 TEST(BatchSource, ShardsTakeTheBatchesOfAnEpochInTurn) {

@@ -121,6 +121,42 @@ TEST(Trainer, UpdatesSparseRowsAsDenseOnesOnceUpdatesAreFinished) {
   }
 }
 
+/// Gradient descent without a state.
+class GradientDescent final : public Optimizer {
+ public:
+  explicit GradientDescent(std::vector<at::Tensor> values) : values_(std::move(values)) {}
+  void step(const std::vector<at::Tensor>& gradients, double learning_rate, double gradient_scale) override {
+    const at::NoGradGuard no_grad;
+    for (size_t i = 0; i < values_.size(); ++i) values_[i].sub_(gradients[i], learning_rate * gradient_scale);
+    ++steps_;
+  }
+  void catch_up(size_t /*parameter*/, const at::Tensor& /*rows*/) override {}
+  void catch_up() override {}
+  int64_t steps() const override { return steps_; }
+  nn::NamedTensors state() override { return {}; }
+  void load_state(const nn::NamedTensors& /*state*/, int64_t steps) override { steps_ = steps; }
+
+ private:
+  std::vector<at::Tensor> values_;
+  int64_t steps_ = 0;
+};
+
+TEST(Trainer, TakesAnOptimizerOfTheCaller) {
+  FakeRun run;
+  auto options = options_of();
+  options.warmup_steps = 0;
+  options.max_grad_norm = 0;
+  const auto values = run.model->trainable_values();
+  const auto before = values.front().detach().clone();
+  ExactMethod method;
+  const auto batch = BatchSource(run.task, method, options).take({});
+  const auto gradient = run.forward(*batch, {.seed = options.seed}).pass.backward({}).gradients.front();
+  Trainer trainer(options, run.task, method, std::make_unique<GradientDescent>(values));
+  trainer.step();
+  EXPECT_TRUE(at::allclose(values.front(), before - options.learning_rate * gradient, 1e-6, 1e-8));
+  EXPECT_EQ(trainer.state().numbers.at("optimizer_steps"), 1);
+}
+
 TEST(Trainer, LeavesRowsBehindUntilUpdatesAreFinished) {
   FakeRun run(94, /*sparse=*/true);
   ExactMethod method;

@@ -55,12 +55,13 @@ class NotingLoss final : public nn::Loss {
   Request& request_;
 };
 
-Request request_of(Method& method, const std::vector<double>& values, int64_t number) {
+Request request_of(Method& method, const std::vector<double>& values, int64_t number,
+                   const sampling::SamplingLayout& layout = two_blocks()) {
   const auto leaf = [] { return at::zeros({1}, at::kDouble).set_requires_grad(true); };
   nn::Recording recording(nn::PassOptions{});
   const at::Tensor parameter = leaf();
   at::Tensor graph = parameter.sum();
-  for (const auto& block : two_blocks().blocks) {
+  for (const auto& block : layout.blocks) {
     nn::BlockRecord record;
     record.plan = sampling::make_plan_tensor(static_cast<int64_t>(block.weights.size()));
     record.rows.samples = static_cast<int64_t>(values.size());
@@ -170,6 +171,18 @@ TEST(UpperBound, DrawsByTheNormsAndDividesByTheProbability) {
     for (size_t i = 0; i < norms.size(); ++i)
       EXPECT_NEAR(frequency[i], probabilities[i], frequency_tolerance(probabilities[i], kBatches));
   }
+}
+
+TEST(Baselines, KeepEverySampleBelowABlockThatMixesThem) {
+  sampling::SamplingLayout layout;
+  layout.blocks.resize(5);
+  layout.blocks[1].mixes_samples = true;
+  layout.blocks[3].chain = layout.blocks[4].chain = 1;
+  UpperBoundSampling method({}, sampling::DrawMethod::fixed, layout, 3);
+  const auto request = request_of(method, {0.5, 1, 1.5, 2, 2.5, 3}, 0, layout);
+  std::vector<int64_t> counts;
+  for (const auto& plan : request.plans) counts.push_back(plan.sample_count);
+  EXPECT_EQ(counts, (std::vector<int64_t>{6, 2, 2, 2, 2}));
 }
 
 TEST(Baselines, RefuseOptionsOutOfRange) {

@@ -32,8 +32,10 @@ class BatchSource {
   BatchSource(const Task& task, Method& method, const TrainOptions& options, const data::Shard& shard = {});
 
   int64_t batches_per_epoch() const { return order_.batches_per_epoch(); }
-  /// Whether the batch has as many examples as a full one.
-  bool is_full_size(const nn::Batch& batch) const { return batch.size() == batch_size_; }
+  /// Whether the order gives every shard as many examples there as in a full batch.
+  bool is_full_size(const MicroBatchPosition& position) const {
+    return order_.is_full_size({position.epoch, position.index});
+  }
 
   /// The batch at a position. @param next what will probably be asked for next: made ahead.
   std::unique_ptr<nn::Batch> take(const MicroBatchPosition& position,
@@ -49,7 +51,6 @@ class BatchSource {
   const Task& task_;
   Method& method_;
   uint64_t seed_;
-  int64_t batch_size_;
   data::TrainingOrder order_;
   std::optional<Ahead> ahead_;
 };

@@ -40,9 +40,11 @@ struct TrainerState {
 /// position.
 class Trainer {
  public:
-  /// Both must outlive the trainer.
+  /// Task and method must outlive the trainer.
+  /// @param optimizer made for the model's trainable_parameters(). Null: AdamW with the options' values.
   /// @throws std::invalid_argument naming an option that is out of range, or a task without micro-batches.
-  Trainer(const TrainOptions& options, Task& task, Method& method);
+  Trainer(const TrainOptions& options, Task& task, Method& method,
+          std::unique_ptr<Optimizer> optimizer = nullptr);
 
   /// One optimizer step: forward and backward over gradient_accumulation_steps micro-batches (the last step
   /// of an epoch takes what is left), whose mean gradient is clipped and applied.
