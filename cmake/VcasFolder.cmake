@@ -1,5 +1,5 @@
 # vcas_folder(NAME USES folder... LIBRARIES target...): one static library for one folder of src.
-# USES names the folders it may use; ARCHITECTURE.md's direction of use thus holds when linking too.
+# USES names the folders it may use; the direction of use that CONTRIBUTING.md draws thus holds when linking too.
 # Sources are every .cpp below src/NAME.
 function(vcas_folder name)
   cmake_parse_arguments(ARG "TORCH" "" "USES;LIBRARIES" ${ARGN})

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 
 class Block(nn.Module):
-    """A transformer block. Any module does that treats the samples of a batch one by one."""
+    """A transformer block. Any block that processes samples independently works."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ namespace vcas::control {
 /// weight gradients over the kept rows of those.
 double kept_work(const Ratios& ratios);
 
-/// Micro-batches from the start of the window that has just closed to the next one (VarianceController).
+/// Micro-batches from the start of the window that has just closed to the next one (Sampler).
 /// @param before kept_work() of the ratios that the window ran with.
 int64_t next_interval(const ControllerState& state, const ControllerOptions& options, double before);
 

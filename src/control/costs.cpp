@@ -44,12 +44,6 @@ std::string text(const json& object, const std::string& where, const char* name)
   return value.get<std::string>();
 }
 
-std::string dtype(const json& object, const std::string& where) {
-  const json& value = member(object, where, "dtype");
-  if (value != "float32" && value != "bfloat16") fail(where + ".dtype", "float32 or bfloat16", value);
-  return value.get<std::string>();
-}
-
 /// Earlier versions knew transformer layers on CPUs alone.
 bool is_earlier(const json& entry) { return entry.is_object() && entry.contains("hidden_size"); }
 
@@ -57,9 +51,9 @@ CostKey read_key(const json& entry, const std::string& where) {
   if (is_earlier(entry)) {
     const auto block = transformer_cost_key(positive(entry, where, "hidden_size"),
                                             positive(entry, where, "intermediate_size"));
-    return {block, "cpu", dtype(entry, where), positive(entry, where, "threads")};
+    return {block, "cpu", text(entry, where, "dtype"), positive(entry, where, "threads")};
   }
-  return {text(entry, where, "block"), text(entry, where, "device"), dtype(entry, where),
+  return {text(entry, where, "block"), text(entry, where, "device"), text(entry, where, "dtype"),
           positive(entry, where, "threads")};
 }
 

@@ -76,7 +76,9 @@ std::pair<sampling::SamplingPlan, GatedParts> BenefitGate::apply(
     const auto& block = layout_.blocks[l];
     auto& rho = plan.sample_keep_ratio[l];
     auto& nu = plan.row_keep_ratio[l];
-    if (sampling::is_topmost(layout_, l)) compact = false;
+    TORCH_CHECK(rows[l].weight_rows.size() == block.weights.size(), "benefit gate: expected rows of ",
+                block.weights.size(), " weights of ", block.name, ", got ", rows[l].weight_rows.size());
+    if (sampling::is_topmost(layout_, l) || layout_.blocks[l + 1].mixes_samples) compact = false;
     const auto kept = sampling::count_from_ratio(rho, rows[l].samples);
     const double left_out = 1 - static_cast<double>(kept) / static_cast<double>(rows[l].samples);
     const bool leaves_out = kept < rows[l].samples;

@@ -25,6 +25,7 @@ void GradientDispersion::add(const std::vector<at::Tensor>& gradients) {
               " gradients as before, got ", gradients.size());
   const double n = static_cast<double>(count_);
   for (size_t i = 0; i < gradients.size(); ++i) {
+    means_[i] = means_[i].to(gradients[i].device());  // elsewhere after a resume
     sums_[i] += sampling::squared_distance(gradients[i], means_[i]) * (n - 1) / n;
     const at::Tensor gradient = gradients[i].detach();
     if (means_[i].is_sparse() && gradient.is_sparse()) {

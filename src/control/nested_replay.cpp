@@ -34,7 +34,8 @@ ReplayedDraw replay_draw(const sampling::SamplingLayout& layout, const WindowBat
   std::vector<double> scale;
   for (size_t l = blocks; l-- > 0;) {
     const int64_t samples = samples_of(batch.blocks[l]);
-    if (sampling::is_topmost(layout, l)) scale.assign(static_cast<size_t>(samples), 1.0);
+    // A block without weights that samples nothing does not know how many samples there are.
+    if (sampling::is_topmost(layout, l) || scale.empty()) scale.assign(static_cast<size_t>(samples), 1.0);
     result.kept[l] = samples;
     if (layout.blocks[l].samples_activations) {
       result.kept[l] = sampling::count_from_ratio(rho[l], samples);

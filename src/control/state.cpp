@@ -135,6 +135,7 @@ sampling::BlockStatistics block_from(const json& offsets, size_t l, const sampli
                 result.sample_norms.defined() ? result.sample_norms.numel() : 0);
     weight.scores = tensors.next_float64();
     const int64_t rows = weight.offsets.empty() ? 0 : weight.offsets.back();
+    if (!weight.offsets.empty() && rows == 0) weight.scores = at::empty({0}, at::kDouble);
     TORCH_CHECK(!weight.scores.defined() || weight.scores.numel() == rows, "controller state: expected ",
                 rows, " row scores of ", block.weights[w].name, ", got ",
                 weight.scores.defined() ? weight.scores.numel() : 0);

@@ -14,8 +14,8 @@ namespace {
 void check_weight(const sampling::WeightStatistics& measured, const sampling::SampledWeight& weight,
                   int64_t samples, bool needs_scores) {
   const auto& [offsets, scores, squared_norms] = measured;
-  TORCH_CHECK(static_cast<int64_t>(offsets.size()) == samples + 1 && offsets.front() == 0 &&
-                  std::is_sorted(offsets.begin(), offsets.end()),
+  TORCH_CHECK(!offsets.empty() && static_cast<int64_t>(offsets.size()) == samples + 1 &&
+                  offsets.front() == 0 && std::is_sorted(offsets.begin(), offsets.end()),
               "controller: expected ", samples + 1, " ascending offsets of ", weight.name, ", from 0, got ",
               offsets.size());
   TORCH_CHECK(scores.defined() || !needs_scores, "controller: expected row scores [", offsets.back(), "] of ",

@@ -7,6 +7,7 @@
 #include <utility>
 
 namespace vcas::nn {
+
 Pass::Pass(Recording recording, std::vector<at::Tensor> parameters, std::unique_ptr<Loss> loss,
            const Flops& outside, at::Tensor sample_weights)
     : recording_(std::move(recording)),

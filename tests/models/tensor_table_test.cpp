@@ -160,11 +160,11 @@ TEST(TensorTable, BackboneIsDrawnAsItsRulesSay) {
   FakeGpt2 model;
   const auto backbone = initialise_backbone(model, fake_table(), 3);
   EXPECT_FALSE(backbone.contains("score.weight"));
-  const auto own = model.own_tensors();
-  EXPECT_TRUE(at::equal(own.at("key_bias"), at::ones({kHidden})));
-  EXPECT_TRUE(at::equal(own.at("words"), own.at("scores")));
-  EXPECT_GT(own.at("value_weight").abs().min().item<float>(), 0);
-  EXPECT_TRUE(at::equal(own.at("output_weight"), at::zeros({kHidden, 2 * kHidden})));
+  const auto own = model.named_parameters();
+  EXPECT_TRUE(at::equal(own["key_bias"], at::ones({kHidden})));
+  EXPECT_TRUE(at::equal(own["words"], own["scores"]));
+  EXPECT_GT(own["value_weight"].abs().min().item<float>(), 0);
+  EXPECT_TRUE(at::equal(own["output_weight"], at::zeros({kHidden, 2 * kHidden})));
   EXPECT_TRUE(at::equal(backbone.at("transformer.h.0.attn.c_attn.weight").slice(1, 0, kHidden).t(),
                         own.at("query_weight")));
 }

@@ -70,7 +70,7 @@ void run_step(const testing::Block& block) {
   testing::Pass(block).backward(plan);
 }
 
-TEST(PooledEmpty, HoldsTheActivationsOfAnTransformerLayer) {
+TEST(PooledEmpty, HoldsTheActivationsOfATransformerLayer) {
   TransformerLayerOptions options;
   options.num_heads = 4;
   const auto block = testing::make_block(std::vector<int64_t>(16, 40), 128, 512, options, at::kFloat);
@@ -82,7 +82,7 @@ TEST(PooledEmpty, HoldsTheActivationsOfAnTransformerLayer) {
   EXPECT_EQ(bytes_in_use(), before);
 }
 
-TEST(PooledEmpty, WarmStepOfAnTransformerLayerAllocatesNothingNew) {
+TEST(PooledEmpty, WarmStepOfATransformerLayerAllocatesNothingNew) {
   TransformerLayerOptions options;
   options.num_heads = 4;
   const auto block = testing::make_block(std::vector<int64_t>(16, 40), 128, 512, options, at::kFloat);

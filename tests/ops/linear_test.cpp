@@ -35,11 +35,11 @@ at::Tensor plan_of(int64_t kept) {
 Outcome run(int64_t kept, Implementation implementation, Precision precision = Precision::float32) {
   const auto x = values({kRows, kInputs}, 0.1), weight = values({kOutputs, kInputs}, 0.2),
              bias = values({kOutputs}, 0.3);
-  const LinearProbes probes{at::zeros({kRows}, at::kDouble).set_requires_grad(true),
-                            at::zeros({1}, at::kDouble).set_requires_grad(true)};
-  const auto output = linear(x, weight, bias, plan_of(kept), 0, probes, implementation, precision);
+  const LinearStatistics statistics{at::zeros({kRows}, at::kDouble).set_requires_grad(true),
+                                    at::zeros({1}, at::kDouble).set_requires_grad(true)};
+  const auto output = linear(x, weight, bias, plan_of(kept), 0, statistics, implementation, precision);
   const auto loss = (output * values({kRows, kOutputs}, 0.9).detach()).sum();
-  auto gradients = torch::autograd::grad({loss}, {x, weight, bias, probes.row_scores, probes.flops});
+  auto gradients = torch::autograd::grad({loss}, {x, weight, bias, statistics.row_scores, statistics.flops});
   return {output, gradients[0], gradients[1], gradients[2], gradients[3], gradients[4]};
 }
 
@@ -86,7 +86,7 @@ TEST(Linear, TakesNoBiasAndGradientsThatNobodyWants) {
                torch::autograd::grad({plain.square().sum()}, {weight}).front(), "weight");
 }
 
-TEST(Linear, SamplesTheSameRowsWithoutBiasAndProbes) {
+TEST(Linear, SamplesTheSameRowsWithoutBiasAndStatistics) {
   const auto want = run(11, Implementation::automatic);
   const auto x = values({kRows, kInputs}, 0.1).detach(), weight = values({kOutputs, kInputs}, 0.2);
   const auto output = linear(x, weight, {}, plan_of(11), 0);

@@ -96,9 +96,9 @@ class Pass {
       return at::zeros(sizes, at::TensorOptions().dtype(at::kDouble)).set_requires_grad(true);
     };
     const auto rows = transformer_layer_rows(block.offsets, block.query_rows);
-    probes_ = {zeros({rows.samples}), zeros({rows.score_count()}), zeros({1})};
+    statistics_ = {zeros({rows.samples}), zeros({rows.score_count()}), zeros({1})};
     output_ = transformer_layer(block.x, block.offsets, block.query_rows, block.parameters, block.rng, plan_,
-                                probes_, block.options);
+                                statistics_, block.options);
   }
 
   Gradients backward(const sampling::BlockPlan& plan) {
@@ -111,7 +111,8 @@ class Pass {
     for (const auto& parameter : block_.parameters)
       if (parameter.requires_grad()) inputs.push_back(parameter);
     const size_t wanted = inputs.size();
-    inputs.insert(inputs.end(), {block_.x, probes_.sample_norms, probes_.row_scores, probes_.flops});
+    inputs.insert(inputs.end(),
+                  {block_.x, statistics_.sample_norms, statistics_.row_scores, statistics_.flops});
     const auto values =
         torch::autograd::grad({output_}, inputs, {block_.output_gradient}, /*retain_graph=*/true);
     return {output_.detach(),
@@ -125,7 +126,7 @@ class Pass {
  private:
   const Block& block_;
   at::Tensor plan_, output_;
-  TransformerLayerProbes probes_;
+  TransformerLayerStatistics statistics_;
 };
 
 inline sampling::BlockPlan sampled_plan(int64_t samples, std::vector<int64_t> rows, uint32_t draw = 1,

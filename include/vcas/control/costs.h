@@ -14,7 +14,7 @@ namespace vcas::control {
 struct CostKey {
   std::string block = {};  ///< sampling::SampledBlock::cost_key
   std::string device = "cpu";
-  std::string dtype = "float32";  ///< of the products: "float32" or "bfloat16"
+  std::string dtype = "float32";  ///< of the products: "float32", "bfloat16", …
   int64_t threads = 1;
 
   bool operator==(const CostKey&) const = default;

@@ -25,7 +25,7 @@ struct OrderOptions {
 /// An example of a batch. What is random in it (masks, augmentation) is keyed by both numbers.
 struct Visit {
   int64_t example = 0;
-  int64_t visit = 0;  ///< how often the order has met the example before: the epoch
+  int64_t visit = 0;  ///< the epoch
   double weight = 1;  ///< of its loss
 
   bool operator==(const Visit&) const = default;

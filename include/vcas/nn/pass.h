@@ -37,7 +37,7 @@ class Pass {
  public:
   /// @param recording of the blocks that the pass went through.
   /// @param parameters leaves that require a gradient, in the order in which gradients are wanted.
-  /// @param loss null: only the outputs were wanted, no backward pass follows.
+  /// @param loss of the forward pass, not null.
   /// @param outside operations outside the blocks; the same in every pass.
   /// @param sample_weights [N] factors of the samples' losses, or undefined: all 1.
   Pass(Recording recording, std::vector<at::Tensor> parameters, std::unique_ptr<Loss> loss,

@@ -32,7 +32,7 @@ struct BlockRecord {
 struct PassOptions {
   uint64_t seed = 0;
   int64_t micro_batch = 0;  ///< counted over the whole run (and over ranks: number · ranks + rank)
-  bool training = true;     ///< dropout on, blocks recorded
+  bool training = true;     ///< dropout on
   ops::ComputeOptions compute = {};
 
   /// The stream of this pass; layer and site are set by what draws.

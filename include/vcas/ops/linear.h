@@ -12,7 +12,7 @@ namespace vcas::ops {
 
 /// Where the statistics of a linear's backward pass go: zero inputs whose gradients they are. Undefined: not
 /// wanted.
-struct LinearProbes {
+struct LinearStatistics {
   at::Tensor row_scores;  ///< [R] float64: leverage scores ‖dZ_r‖·‖X_r‖
   at::Tensor flops;       ///< [1] float64 on the CPU
 };
@@ -25,7 +25,7 @@ struct LinearProbes {
 /// @return [R, N]. @throws c10::Error "linear: expected x [R, 384], got [12, 768]".
 /// Source: VCAS (arXiv 2402.17227), section 4.2.
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                  const at::Tensor& plan, int64_t index, const LinearProbes& probes = {},
+                  const at::Tensor& plan, int64_t index, const LinearStatistics& statistics = {},
                   Implementation implementation = Implementation::automatic,
                   Precision precision = Precision::float32);
 

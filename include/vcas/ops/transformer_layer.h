@@ -61,7 +61,7 @@ struct TransformerLayerOptions {
 };
 
 /// Zero inputs whose gradients are the statistics of a backward pass. Undefined: not wanted.
-struct TransformerLayerProbes {
+struct TransformerLayerStatistics {
   at::Tensor sample_norms;  ///< [N] float64: norm of the gradient that arrives at a sample's query rows
   /// [sum of TransformerLayerRows::weight_rows] float64, weight after weight: leverage score of every row, 0
   /// for rows that were not kept.
@@ -87,7 +87,7 @@ struct TransformerLayerProbes {
 /// SampleW.
 at::Tensor transformer_layer(const at::Tensor& x, const at::Tensor& offsets, const at::Tensor& query_rows,
                              const std::vector<at::Tensor>& parameters, const at::Tensor& rng,
-                             const at::Tensor& plan, const TransformerLayerProbes& probes,
+                             const at::Tensor& plan, const TransformerLayerStatistics& statistics,
                              const TransformerLayerOptions& options);
 
 /// The rows that the weights of a block run on in one batch.
@@ -95,7 +95,7 @@ struct TransformerLayerRows {
   int64_t samples = 0;                               ///< N
   std::vector<int64_t> weight_rows;                  ///< by weight: R, or Q
   std::vector<std::vector<int64_t>> weight_offsets;  ///< by weight, [N+1]: its rows of each sample
-  /// Length of TransformerLayerProbes::row_scores.
+  /// Length of TransformerLayerStatistics::row_scores.
   int64_t score_count() const;
 };
 /// @param offsets, query_rows as of transformer_layer.
@@ -112,7 +112,8 @@ struct TransformerLayerShape {
   static TransformerLayerShape of(const std::vector<at::Tensor>& parameters);
 };
 /// Operations of a block's GEMMs and attention products in a forward pass and in an exact backward pass.
-/// Under a causal mask the kernels compute T(T+1)/2 pairs of T rows, the plain implementation all.
+/// Under a causal mask the kernels compute T(T+1)/2 pairs of T rows. The plain implementation pads samples to
+/// the longest.
 /// @param offsets, query_rows as of transformer_layer.
 Flops transformer_layer_flops(const at::Tensor& offsets, const at::Tensor& query_rows,
                               const TransformerLayerShape& shape, const TransformerLayerOptions& options);

@@ -19,7 +19,7 @@ struct BlockRows {
 /// Counts that one block keeps.
 struct BlockCounts {
   int64_t samples = 0;             ///< k = round(rho·N), in 1..N
-  std::vector<int64_t> available;  ///< by weight, rows that SampleA leaves: round(k/N·R_w), at least 1
+  std::vector<int64_t> available;  ///< by weight, rows that SampleA leaves: available_rows()
   std::vector<int64_t> kept;       ///< by weight, round(nu·available), at least 1; kAllRows where nu >= 1
 };
 

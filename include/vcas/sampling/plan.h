@@ -19,7 +19,7 @@ struct SamplingPlan {
   DrawMethod draw_method = DrawMethod::fixed;
   /// Distinguishes the passes over one forward; 0 is the training pass.
   int64_t draw_number = 0;
-  /// rho, one a block, block nearest the input first, non-decreasing, in (0, 1].
+  /// rho, one a block in the order of the layout, in (0, 1]; non-decreasing within a chain.
   std::vector<double> sample_keep_ratio;
   /// nu, [block][linear of that block], in (0, 1]; 1 keeps every row of the kept samples.
   std::vector<std::vector<double>> row_keep_ratio;

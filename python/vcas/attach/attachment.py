@@ -105,9 +105,9 @@ def attach(
     """Patches a model in place so that a :class:`Controller` can sample its backward passes.
 
     Blocks of BERT, RoBERTa, DistilBERT, ELECTRA, ViT and GPT-2 (transformers) are found, and run by the fused
-    operator; where that cannot be, and for ``block_class``, a block is sampled as a generic one: its kept samples are
-    computed once more in the backward pass. Parameters, buffers and ``state_dict()`` stay as they are. Without a
-    controller nothing is sampled.
+    operator. Where that cannot be, and for a ``block_class`` that is none of these, a block is sampled as a generic
+    one: its kept samples are computed once more in the backward pass. Parameters, buffers and ``state_dict()`` stay as
+    they are. Without a controller nothing is sampled.
 
     Hidden states of fused blocks are zero at positions that the attention mask leaves out; a model that reads such
     positions (position 0 under left padding, labels there) runs by its own blocks for that batch, with one warning.

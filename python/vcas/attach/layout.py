@@ -4,6 +4,7 @@ from torch import nn
 
 from vcas.attach.fused import operator
 from vcas.attach.fused.operator import FusedLayer
+from vcas.attach.generic.linear_weights import linear_weights
 from vcas.control.sampled_model import SampledBlock, SampledWeight
 
 
@@ -24,8 +25,7 @@ def generic_layout(blocks: dict[str, nn.Module]) -> list[SampledBlock]:
     """The weight of every nn.Linear of every block, in the order of modules()."""
     layout = []
     for name, block in blocks.items():
-        found = [f"{inner}.weight".lstrip(".") for inner, m in block.named_modules() if type(m) is nn.Linear]
-        weights = [SampledWeight(f"{name}.{inner}", block.get_parameter(inner)) for inner in found]
+        weights = [SampledWeight(f"{name}.{inner}", weight) for inner, weight in linear_weights(block).items()]
         layout.append(SampledBlock(name, _generic_cost_key(block), weights))
     return layout
 

@@ -122,7 +122,7 @@ class Controller:
         stream = (self.options.seed, self.micro_batch * ranks.world_size() + ranks.rank())
         may_adapt = self.sampler.measures(self.micro_batch, True)
         sampled = may_adapt or self._sampled_model.fused or self.sampler.ungated_plan().sampled()
-        self.recording = Recording(stream, sampled=sampled, wants_statistics=may_adapt)
+        self.recording = Recording(stream, sampled, wants_statistics=may_adapt, adaptation_is_due=may_adapt)
         return self.recording
 
     def step(
@@ -175,8 +175,8 @@ class Controller:
             raise VcasError("expected a forward pass of the attached model, with gradients, before its backward pass")
         samples_now = recording.exact_reason is None and bool(recording.blocks)
         measures = recording.wants_statistics and samples_now and self.sampler.measures(self.micro_batch, full_size)
-        # A collective, but only where a full-size micro-batch would measure, which all ranks agree on.
-        if recording.wants_statistics and ranks.world_size() > 1:
+        # A collective: what decides on it must not depend on this rank's batch.
+        if recording.adaptation_is_due and ranks.world_size() > 1:
             measures = ranks.all_agree(measures)
         with as_vcas_error():
             if measures:

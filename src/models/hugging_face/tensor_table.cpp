@@ -45,9 +45,17 @@ void check(const std::string& name, const FileTensor& places) {
   }
 }
 
+/// Parameters and buffers by all their paths: a tied one has several.
+nn::NamedTensors tensors_by_path(const nn::Model& model) {
+  nn::NamedTensors tensors;
+  for (const auto& item : model.named_parameters()) tensors[item.key()] = item.value().detach();
+  for (const auto& item : model.named_buffers()) tensors[item.key()] = item.value().detach();
+  return tensors;
+}
+
 /// The tensors of a file in the order of their names.
 std::map<std::string, FileTensor> tensors_of_file(const nn::Model& model, const TensorTable& table) {
-  const auto own = model.own_tensors();
+  const auto own = tensors_by_path(model);
   std::map<std::string, FileTensor> result;
   for (const auto& rule : table.rules) {
     const auto value = own.find(rule.own);

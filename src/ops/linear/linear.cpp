@@ -202,10 +202,11 @@ TORCH_LIBRARY_IMPL(vcas, Meta, library) {
 }
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                  const at::Tensor& plan, int64_t index, const LinearProbes& probes,
+                  const at::Tensor& plan, int64_t index, const LinearStatistics& statistics,
                   Implementation implementation, Precision precision) {
-  return call(x, weight, optional(bias), optional(plan), optional(probes.row_scores), optional(probes.flops),
-              index, implementation == Implementation::plain, precision == Precision::bfloat16);
+  return call(x, weight, optional(bias), optional(plan), optional(statistics.row_scores),
+              optional(statistics.flops), index, implementation == Implementation::plain,
+              precision == Precision::bfloat16);
 }
 
 }  // namespace vcas::ops

@@ -65,7 +65,7 @@ struct TransformerLayerRequest {
 struct TransformerLayerGradients {
   at::Tensor input;                    ///< [R, H], zero in the rows of samples that were not kept
   std::vector<at::Tensor> parameters;  ///< undefined where not wanted
-  TransformerLayerProbes statistics;
+  TransformerLayerStatistics statistics;
 };
 
 /// What a block computes on, for counting: rows and pairs of (query, key) rows that attend to each other.
@@ -102,7 +102,7 @@ class QueryRows;
 /// Norms of samples from those of their query rows. @param row_norms [Q] float64. @return [N].
 at::Tensor norms_over_queries(const at::Tensor& row_norms, const QueryRows& queries);
 
-/// Length of the row scores (TransformerLayerProbes), and where those of a weight begin in them.
+/// Length of the row scores (TransformerLayerStatistics), and where those of a weight begin in them.
 int64_t first_score(const TransformerLayerArguments& arguments, int64_t weight);
 inline int64_t score_count(const TransformerLayerArguments& arguments) {
   return first_score(arguments, kTransformerWeights);

@@ -35,6 +35,18 @@ TransformerLayerWork work_of(const at::Tensor& offsets, const QueryRows& queries
   return work;
 }
 
+/// Pairs of the plain implementation, which computes every sample as long as the longest.
+double padded_pairs(const at::Tensor& offsets, const QueryRows& queries) {
+  const auto* begin = offsets.const_data_ptr<int64_t>();
+  int64_t most_queries = 0, longest = 0;
+  for (int64_t i = 0; i + 1 < offsets.numel(); ++i) {
+    most_queries = std::max(most_queries, queries.offsets()[i + 1] - queries.offsets()[i]);
+    longest = std::max(longest, begin[i + 1] - begin[i]);
+  }
+  return static_cast<double>(offsets.numel() - 1) * static_cast<double>(most_queries) *
+         static_cast<double>(longest);
+}
+
 }  // namespace
 
 TransformerLayerBackward transformer_layer_backward_kind(bool has_kernels,
@@ -86,8 +98,9 @@ TransformerLayerShape TransformerLayerShape::of(const std::vector<at::Tensor>& p
 Flops transformer_layer_flops(const at::Tensor& offsets, const at::Tensor& query_rows,
                               const TransformerLayerShape& shape, const TransformerLayerOptions& options) {
   const auto kind = transformer_layer_backward_kind(shape.has_kernels, options);
-  const auto work = work_of(offsets, QueryRows(offsets, query_rows),
-                            options.causal && kind != TransformerLayerBackward::plain);
+  const QueryRows queries(offsets, query_rows);
+  auto work = work_of(offsets, queries, options.causal);
+  if (kind == TransformerLayerBackward::plain) work.pairs = padded_pairs(offsets, queries);
   std::vector<double> weight_rows;
   for (size_t i = 0; i < shape.trainable.size(); ++i)
     weight_rows.push_back(shape.trainable[i] ? work.rows_of(static_cast<int64_t>(i)) : 0.0);

@@ -71,7 +71,7 @@ struct PlainBlock {
   const PackedRows& rows;
   const PackedQueries& queries;
   at::Tensor plan;                       ///< of the weights; undefined in the forward pass
-  std::vector<at::Tensor> score_probes;  ///< one a weight, or empty
+  std::vector<at::Tensor> score_inputs;  ///< one a weight, or empty
 
   const TransformerLayerOptions& options() const { return arguments.options; }
 
@@ -97,10 +97,10 @@ struct PlainBlock {
 
   at::Tensor linear(TransformerWeight which, const at::Tensor& input) const {
     const auto index = static_cast<size_t>(which);
-    LinearProbes probes;
-    if (!score_probes.empty()) probes.row_scores = score_probes[index];
+    LinearStatistics statistics;
+    if (!score_inputs.empty()) statistics.row_scores = score_inputs[index];
     return ops::linear(input, parameters[kWeightParameter[index]], parameters[kWeightParameter[index] + 1],
-                       plan, static_cast<int64_t>(index), probes, options().implementation,
+                       plan, static_cast<int64_t>(index), statistics, options().implementation,
                        options().precision);
   }
 
@@ -161,15 +161,15 @@ struct PlainBlock {
   }
 };
 
-std::vector<at::Tensor> make_score_probes(const PlainBlock& block) {
-  std::vector<at::Tensor> probes;
+std::vector<at::Tensor> make_score_inputs(const PlainBlock& block) {
+  std::vector<at::Tensor> inputs;
   const auto options = block.rows.first_row.options().dtype(at::kDouble);
   for (int64_t i = 0; i < kTransformerWeights; ++i)
-    probes.push_back(at::zeros({block.source_row(i).numel()}, options).set_requires_grad(true));
-  return probes;
+    inputs.push_back(at::zeros({block.source_row(i).numel()}, options).set_requires_grad(true));
+  return inputs;
 }
 
-/// Scores of compact rows, back at the rows of the batch (TransformerLayerProbes).
+/// Scores of compact rows, back at the rows of the batch (TransformerLayerStatistics).
 at::Tensor spread_scores(const std::vector<at::Tensor>& compact, const PlainBlock& block) {
   std::vector<at::Tensor> spread;
   for (int64_t i = 0; i < kTransformerWeights; ++i)
@@ -235,15 +235,16 @@ TransformerLayerGradients transformer_layer_backward_plain(const at::Tensor& gra
     sampling::write_plan(request.plan, block.plan);
   }
   if (request.row_scores) {
-    block.score_probes = make_score_probes(block);
-    wanted.insert(wanted.end(), block.score_probes.begin(), block.score_probes.end());
+    block.score_inputs = make_score_inputs(block);
+    wanted.insert(wanted.end(), block.score_inputs.begin(), block.score_inputs.end());
   }
   const auto output = block.forward(x);
   const auto& places = queries.places;
   const auto scale = kept.scales.index_select(0, places.slot) * places.used;
   const auto arriving =
       gradient.index_select(0, places.source_row) * scale.to(gradient.scalar_type()).unsqueeze(1);
-  auto gradients = torch::autograd::grad({output}, wanted, {arriving});
+  std::vector<at::Tensor> gradients;
+  if (!wanted.empty()) gradients = torch::autograd::grad({output}, wanted, {arriving});
 
   size_t next = 0;
   result.parameters.resize(kTransformerParameters);

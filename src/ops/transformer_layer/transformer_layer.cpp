@@ -195,10 +195,10 @@ TORCH_LIBRARY_IMPL(vcas, Meta, library) { library.impl("transformer_layer", tran
 
 at::Tensor transformer_layer(const at::Tensor& x, const at::Tensor& offsets, const at::Tensor& query_rows,
                              const std::vector<at::Tensor>& parameters, const at::Tensor& rng,
-                             const at::Tensor& plan, const TransformerLayerProbes& probes,
+                             const at::Tensor& plan, const TransformerLayerStatistics& statistics,
                              const TransformerLayerOptions& options) {
   return call({x, offsets, query_rows, parameters, rng, options}, optional(plan),
-              optional(probes.sample_norms), optional(probes.row_scores), optional(probes.flops));
+              optional(statistics.sample_norms), optional(statistics.row_scores), optional(statistics.flops));
 }
 
 }  // namespace vcas::ops

@@ -27,8 +27,8 @@ std::unique_ptr<nn::Batch> BatchSource::take(const MicroBatchPosition& position,
   auto ahead = std::exchange(ahead_, std::nullopt);
   auto batch = ahead && ahead->position == position ? ahead->batch.get() : task_.batch(request(position));
   if (next && !method_.selects()) {
-    ahead_ = {*next,
-              std::async(std::launch::async, [this, asked = request(*next)] { return task_.batch(asked); })};
+    ahead_ = {*next, std::async(std::launch::async,
+                                [&task = task_, asked = request(*next)] { return task.batch(asked); })};
   }
   return batch;
 }

@@ -57,6 +57,7 @@ Trainer::Trainer(const TrainOptions& options, Task& task, Method& method,
 StepReport Trainer::step() {
   const auto start = std::chrono::steady_clock::now();
   StepReport report;
+  gradients_.clear();  // of a step that threw
   const auto positions = positions_of(steps_done_);
   for (size_t i = 0; i < positions.size(); ++i) run(positions, i, report);
   update(report);

@@ -34,11 +34,13 @@ void ProbeRecord::add_exact(const std::vector<sampling::BlockStatistics>& blocks
                             const std::vector<at::Tensor>& gradients) {
   gradients_.add(gradients);
   for (size_t l = 0; l < blocks_.size(); ++l) {
-    const auto norms = nn::to_vector<double>(blocks[l].sample_norms);
-    blocks_[l].gradient_norms.insert(blocks_[l].gradient_norms.end(), norms.begin(), norms.end());
+    if (blocks[l].sample_norms.defined()) {
+      const auto norms = nn::to_vector<double>(blocks[l].sample_norms);
+      blocks_[l].gradient_norms.insert(blocks_[l].gradient_norms.end(), norms.begin(), norms.end());
+    }
     for (size_t i = 0; i < layout_.blocks[l].weights.size(); ++i) {
       const auto& weight = layout_.blocks[l].weights[i];
-      if (!weight.trainable) continue;
+      if (!weight.trainable || !blocks[l].weights[i].scores.defined()) continue;
       auto& scores = weights_[weight.name].leverage_scores;
       const auto of_batch = nn::to_vector<double>(blocks[l].weights[i].scores);
       scores.insert(scores.end(), of_batch.begin(), of_batch.end());
@@ -54,12 +56,13 @@ void ProbeRecord::add_sampled(size_t j, const std::vector<double>& sample_keep_r
 void ProbeRecord::add_reference(const std::vector<sampling::BlockStatistics>& blocks,
                                 const std::vector<double>& sample_keep_ratio) {
   for (size_t l = 0; l < blocks_.size(); ++l) {
-    const int64_t samples = blocks[l].sample_norms.numel();
-    const int64_t kept = sampling::count_from_ratio(sample_keep_ratio[l], samples);
     for (size_t i = 0; i < layout_.blocks[l].weights.size(); ++i) {
       const auto& weight = layout_.blocks[l].weights[i];
       if (!weight.trainable) continue;
       const auto& [offsets, scores, _] = blocks[l].weights[i];
+      if (!scores.defined() || scores.numel() == 0) continue;
+      const auto samples = static_cast<int64_t>(offsets.size()) - 1;
+      const int64_t kept = sampling::count_from_ratio(sample_keep_ratio[l], samples);
       const int64_t available = sampling::available_rows(kept, samples, offsets.back());
       const control::RowVariance variance(nn::to_vector<double>(scores));
       auto& v_w = weights_[weight.name].v_w;

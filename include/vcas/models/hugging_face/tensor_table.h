@@ -30,7 +30,7 @@ struct TensorRule {
 /// name one tensor of a file are places of one tied parameter.
 struct TensorTable {
   std::string prefix;             ///< of names; a file of the backbone alone may leave it out
-  std::vector<TensorRule> rules;  ///< one for each own tensor of the model
+  std::vector<TensorRule> rules;  ///< one for each path of a tensor of the model
   std::vector<std::string>
       ignored_endings;  ///< of names of buffers that files may hold and the model does not need
 };

@@ -18,7 +18,7 @@ class PackedBatch:
 
     @staticmethod
     def from_mask(mask: torch.Tensor | None, samples: int, positions: int) -> "PackedBatch":
-        """From an attention mask [B, T] that fallback_reason() has no objection to, or None: nothing is padded."""
+        """From an attention mask [B, T] that unpackable_reason() has no objection to, or None: nothing is padded."""
         if mask is None or bool(mask.all()):
             return PackedBatch(samples, positions, torch.arange(samples + 1) * positions, None)
         kept = mask != 0

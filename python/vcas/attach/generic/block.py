@@ -10,6 +10,7 @@ from torch.utils.hooks import RemovableHandle
 
 from vcas.attach.checkpointing import switch_off, switch_on
 from vcas.attach.generic.block_mode import BlockMode
+from vcas.attach.generic.linear_weights import linear_weights
 from vcas.attach.generic.random_state import RandomState
 from vcas.attach.generic.rerun import Arguments, BlockRun, run_as_node
 from vcas.control.recording import Recording
@@ -21,7 +22,7 @@ class GenericBlock:
 
     def __init__(self, block: nn.Module, index: int, count: int, name: str) -> None:
         self.block, self.index, self.last, self.name = block, index, index + 1 == count, name
-        weights = [m.weight for m in block.modules() if type(m) is nn.Linear]
+        weights = linear_weights(block).values()
         self.weight_index = {id(weight): i for i, weight in enumerate(weights)}
         self._weights = len(weights)
         self._forward_flops = self._exact_flops = 0.0
