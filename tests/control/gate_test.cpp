@@ -104,6 +104,22 @@ TEST(BenefitGate, CountsTheRowsOfEachWeight) {
   EXPECT_TRUE(gates(66, {100, 100}, 100));
 }
 
+TEST(BenefitGate, DecidesAnewBelowABlockThatMixesSamples) {
+  auto mixing = layout();
+  mixing.blocks[1].mixes_samples = true;
+  auto expensive = cost();
+  expensive.backward.draw = 50;
+  // The upper block leaves out three of four samples. Below it a gradient arrives at all of them again: to
+  // leave out one saves the work of 25 rows and a tenth of two gradients, 30, and costs a draw of 50 and 10.
+  const auto decide = [&](const sampling::SamplingLayout& of) {
+    return gate(expensive, of)
+        .apply(plan({0.75, 0.25}, {{0.1, 0.1}, {1, 1}}), {{4, {100, 100}}, {4, {100, 100}}})
+        .second.blocks;
+  };
+  EXPECT_TRUE(decide(layout()).empty());
+  EXPECT_EQ(decide(mixing), std::vector<int64_t>{0});
+}
+
 TEST(BenefitGate, CountsSamplesAndNotRatios) {
   auto expensive = cost();
   expensive.backward.draw = 1000;

@@ -166,7 +166,7 @@ TEST(TensorTable, BackboneIsDrawnAsItsRulesSay) {
   EXPECT_GT(own["value_weight"].abs().min().item<float>(), 0);
   EXPECT_TRUE(at::equal(own["output_weight"], at::zeros({kHidden, 2 * kHidden})));
   EXPECT_TRUE(at::equal(backbone.at("transformer.h.0.attn.c_attn.weight").slice(1, 0, kHidden).t(),
-                        own.at("query_weight")));
+                        own["query_weight"]));
 }
 
 TEST(TensorTable, NamesOfPartsDiffer) {

@@ -36,7 +36,7 @@ TransformerLayerOptions some_options(bool pre_norm, bool causal, Implementation 
 /// The same block asked for all rows, with a gradient of zero where none is wanted.
 Block asked_for_all(const Block& block) {
   auto all = block;
-  all.query_rows = {};
+  all.query_rows = at::Tensor();
   all.output_gradient = at::zeros({block.x.size(0), kHidden}, block.x.options())
                             .index_copy(0, block.query_rows, block.output_gradient);
   return all;
@@ -101,10 +101,10 @@ INSTANTIATE_TEST_SUITE_P(
                                          Arithmetic{"Plain", Implementation::plain, at::kDouble, 1e-12}),
                        ::testing::Bool(), ::testing::Bool(),
                        ::testing::Values(Queries::first, Queries::some)),
-    [](const auto& info) {
-      return std::string(std::get<0>(info.param).name) + (std::get<1>(info.param) ? "PreNorm" : "PostNorm") +
-             (std::get<2>(info.param) ? "Causal" : "") +
-             (std::get<3>(info.param) == Queries::first ? "First" : "Some");
+    [](const auto& test) {
+      return std::string(std::get<0>(test.param).name) + (std::get<1>(test.param) ? "PreNorm" : "PostNorm") +
+             (std::get<2>(test.param) ? "Causal" : "") +
+             (std::get<3>(test.param) == Queries::first ? "First" : "Some");
     });
 
 TEST_P(QueryRows, GiveTheirPartOfABlockOfAllRows) {

@@ -109,7 +109,7 @@ TEST(TransformerLayerFlops, OfAnExactPassAreWhatItReports) {
 
 class NarrowParameters : public ::testing::TestWithParam<at::ScalarType> {};
 INSTANTIATE_TEST_SUITE_P(All, NarrowParameters, ::testing::Values(at::kHalf, at::kBFloat16),
-                         [](const auto& info) { return std::string(c10::toString(info.param)); });
+                         [](const auto& test) { return std::string(c10::toString(test.param)); });
 
 /// All gradients as one vector.
 at::Tensor joined(const testing::Gradients& gradients) {

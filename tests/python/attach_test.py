@@ -246,3 +246,30 @@ def test_a_compiled_model_that_lets_its_buffers_go_is_named():
     controller = vcas.Controller(model)
     with pytest.raises(vcas.VcasError, match="expected torch._functorch.config.donated_buffer = False"):
         controller.step(lambda: model(**inputs).loss)
+
+
+class Tied(torch.nn.Module):
+    """A block whose two linears have one weight."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = torch.nn.Linear(6, 6), torch.nn.Linear(6, 6)
+        self.second.weight = self.first.weight
+
+    def forward(self, x):
+        return x + self.second(torch.tanh(self.first(x)))
+
+
+def test_a_weight_that_two_linears_of_a_block_share_is_one():
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(Tied(), Tied())
+    x = torch.randn(8, 3, 6)
+    model(x).square().mean().backward()
+    expected = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+    vcas.attach(model, block_class=Tied, verbose=False)
+    controller = vcas.Controller(model)
+    for full_size in (True, False):
+        model.zero_grad()
+        controller.step(lambda: model(x).square().mean(), full_size=full_size)
+        small.assert_close({name: parameter.grad for name, parameter in model.named_parameters()}, expected)
+    assert list(controller.metrics()["nu"]) == ["0.first.weight", "1.first.weight"]

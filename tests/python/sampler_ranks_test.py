@@ -30,6 +30,10 @@ def test_processes_hold_the_same_ratios(reports):
     assert min(metrics["rho"]) < 1
 
 
+def test_no_process_waits_for_one_that_cannot_measure(reports):
+    assert [report["without_agreement"] for report in reports] == [0, 0]
+
+
 def test_a_micro_batch_that_is_not_finite_on_one_process_drops_the_window_on_all(reports):
     """The first window is micro-batches 0 and 1; the second would be 8 and 9, and is 9 and 10."""
     assert reports[0]["adaptations"] == [0] + [1] * 9 + [2]

@@ -275,6 +275,27 @@ TEST(Trainer, StopsAtANonFiniteLossAndNamesStepAndExamples) {
   EXPECT_EQ(trainer.steps_done(), 1);
 }
 
+TEST(Trainer, ForgetsTheGradientsOfAStepThatThrew) {
+  FakeRun run, reference;
+  ExactMethod exact;
+  Trainer trainer(options_of(2), run.task, exact), unbroken(options_of(2), reference.task, exact);
+  const auto source_batch = BatchSource(run.task, exact, options_of()).take({0, 1, 1});
+  auto weight = run.model->own_tensors().at("embedding.weight");
+  const auto sound = weight.clone();
+  // A word of the second micro-batch alone: the first one's gradient is there when the step throws.
+  const auto first = BatchSource(run.task, exact, options_of()).take({0, 0, 0});
+  const auto words = static_cast<const models::TextBatch&>(*source_batch).token_ids;
+  const auto others = static_cast<const models::TextBatch&>(*first).token_ids;
+  const auto alone = words.masked_select(at::isin(words, others).logical_not());
+  ASSERT_GT(alone.numel(), 0);
+  weight.index_fill_(0, alone, std::numeric_limits<float>::quiet_NaN());
+  EXPECT_THROW(trainer.step(), NonFiniteError);
+  weight.copy_(sound);
+  trainer.step();
+  unbroken.step();
+  EXPECT_TRUE(equal_tensors(run.model->own_tensors(), reference.model->own_tensors()));
+}
+
 TEST(Trainer, RefusesOptionsOutOfRange) {
   FakeRun run;
   ExactMethod exact;
