@@ -90,7 +90,7 @@ class FakeModel {
       for (size_t w = 0; w < block.weights.size(); ++w) {
         auto& weight = measured.weights.emplace_back();
         weight.offsets = offsets(l, w);
-        if (block.weights[w].trainable) weight.scores = lognormal(weight.offsets.back());
+        if (block.weights[w].trainable) weight.scores = lognormal(weight.offsets.back()) * 0.02;
       }
     }
     return pass;
