@@ -1,5 +1,7 @@
 #include "cli/train_flags.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "vcas/formats/error.h"
@@ -72,9 +74,10 @@ void add_sampling_flags(FlagTable& flags, control::ControllerOptions& options) {
   flags.add_choice<control::Policy>("controller", options.policy,
                                     {{"solve", control::Policy::solve}, {"paper", control::Policy::paper}},
                                     "solve for the ratios that the budget allows, or move as the paper does");
-  flags.add("act_var_tau", options.act_var_tau, above(0),
+  flags.add("act_var_tau", options.act_var_tau, above_to(0, 1),
             "variance that sampling activations may add, as a share of SGD's own");
-  flags.add("w_var_tau", options.w_var_tau, above(0), "the same for sampling rows of each weight's gradient");
+  flags.add("w_var_tau", options.w_var_tau, above_to(0, 1),
+            "the same for sampling rows of each weight's gradient");
   flags.add("cal_var_freq", options.cal_var_freq, between(1, control::kLargestInterval),
             "micro-batches from one adaptation to the next");
   flags.add("cal_var_stretch", options.cal_var_stretch, between(1, control::kLargestStretch),
@@ -162,6 +165,12 @@ void require_consistent_training(const training::RunOptions& options, const task
   if (options.train.max_steps == 0) throw InputError("--max_steps: expected -1 or an integer >= 1, got '0'");
   if (options.train.eval_strategy != IntervalStrategy::no && !task.evaluates()) {
     throw InputError("--eval_strategy: expected no without --validation_file or --dataset, got another");
+  }
+  const auto& controller = options.method.controller;
+  if (controller.cal_var_freq < controller.cal_var_m) {
+    throw InputError("--cal_var_freq",
+                     fmt::format("expected an integer >= --cal_var_m, which is {}, got '{}'",
+                                 controller.cal_var_m, controller.cal_var_freq));
   }
 }
 

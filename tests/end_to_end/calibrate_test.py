@@ -19,7 +19,7 @@ def changed(path, folder, **linear):
     table = json.loads(path.read_text())
     for entry in table["entries"]:
         entry["weight_gradients"] = [{**costs, **linear} for costs in entry["weight_gradients"]]
-        entry["block"] = {"row": linear["row"], "draw": linear["draw"], "batch_row": 0}
+        entry["backward"] = {"row": linear["row"], "draw": linear["draw"], "batch_row": 0}
     other = folder / "other.json"
     other.write_text(json.dumps(table))
     return other
@@ -28,9 +28,10 @@ def changed(path, folder, **linear):
 def test_calibrate_writes_an_entry_and_adds_others(vcas, tiny_model, cost_table, tmp_path):
     table = json.loads(cost_table.read_text())
     (entry,) = table["entries"]
-    assert (entry["hidden_size"], entry["intermediate_size"], entry["dtype"], entry["threads"]) == (32, 64, "float32", 2)
+    assert (entry["block"], entry["device"]) == ("transformer_layer 32x64", "cpu")
+    assert (entry["dtype"], entry["threads"]) == ("float32", 2)
     assert len(entry["weight_gradients"]) == 6
-    assert entry["block"]["row"] > 0
+    assert entry["backward"]["row"] > 0
     more = tmp_path / "more.json"
     more.write_text(cost_table.read_text())
     result = vcas("calibrate", "--model_name_or_path", tiny_model, "--threads", 1, "--bf16", "--seconds", 1,
@@ -95,7 +96,7 @@ def test_a_resumed_run_decides_by_its_checkpoint(vcas, train_arguments, cost_tab
         (None, "costs.json"),
         ("{", "costs.json:1"),
         ('{"entries": [{"hidden_size": 32}]}', "entries[0]: expected the key 'intermediate_size'"),
-        ('{"entries": []}', "expected an entry for hidden_size 32"),
+        ('{"entries": []}', "expected an entry for transformer_layer 32x64"),
     ],
 )
 def test_a_bad_cost_table_changes_nothing(vcas, train_arguments, tmp_path, content, said):

@@ -117,7 +117,7 @@ def test_sweeps_every_combination_against_exact_training(vcas, compare_arguments
     ("arguments", "said"),
     [
         ([], ["--act_var_tau", "--draw"]),
-        (["--act_var_tau", "0.1,0"], ["--act_var_tau", "> 0", "'0'"]),
+        (["--act_var_tau", "0.1,0"], ["--act_var_tau", "(0, 1]", "'0'"]),
         (["--act_var_tau", "0.1,"], ["--act_var_tau", "''"]),
         (["--per_device_train_batch_size", "8,16"], ["--per_device_train_batch_size", "--with_exact"]),
         (["--act_var_tau", "0.1,0.2", "--learning_rate", "0.1,0.2"], ["--learning_rate", "0.1,0.2"]),

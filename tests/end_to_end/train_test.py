@@ -42,7 +42,7 @@ def test_leaves_what_the_contract_says(trained):
     summary = json.loads((folder / "summary.json").read_text())
     assert json.loads(result.stdout) == summary
     assert set(summary) == {
-        "method", "seed", "steps", "train_loss", "eval_loss", "eval_accuracy", "eval_macro_f1", "eval_matthews", "eval_metrics",
+        "task", "method", "seed", "steps", "train_loss", "eval_loss", "eval_accuracy", "eval_macro_f1", "eval_matthews", "eval_metrics",
         "train_seconds", "adaptation_seconds", "step_ms", "flops", "peak_rss_bytes", "device", "threads", "dtype",
     }  # fmt: skip
     assert set(summary["step_ms"]) == {"median", "p10", "p90"}

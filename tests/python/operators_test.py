@@ -155,7 +155,9 @@ def test_a_compiled_block_has_no_graph_break_and_reads_the_plan_of_each_backward
             expected = results
     for a, b in zip(results, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
-    assert not torch.allclose(expected[1], expected[18], rtol=1e-3), "sampled and exact passes differ"
+    sampled, exactly = expected[1:18], expected[18:35]
+    differ = [not torch.allclose(a, b, rtol=1e-3) for a, b in zip(sampled, exactly, strict=True)]
+    assert any(differ), "sampled and exact passes differ"
 
 
 def test_a_compiled_block_takes_batches_of_any_length_without_compiling_again():

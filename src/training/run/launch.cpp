@@ -90,6 +90,11 @@ control::BlockCosts costs_of(const RunOptions& options, const nn::Model& model) 
   for (size_t i = 0; i < layout.blocks.size(); ++i) {
     const auto& block = layout.blocks[i];
     if (costs[i] && costs[i]->weights.size() == block.weights.size()) continue;
+    if (costs[i] && !options.cost_table.empty()) {
+      throw InputError(options.cost_table.string(),
+                       fmt::format("expected {} weight_gradients of {}, got {}", block.weights.size(),
+                                   block.cost_key, costs[i]->weights.size()));
+    }
     costs[i].reset();
     unknown.insert(block.cost_key.empty() ? block.name : block.cost_key);
   }
