@@ -118,7 +118,7 @@ def package_runs() -> list[Run]:
         return Run(f"Python, {name}", {**flags, **steps}, True, saved_step, frozenset(ignored))
 
     return [
-        run("BERT, solve, checkpoint inside an adaptation", SAVED_PACKAGE_STEP, model="bert", policy="solve"),
+        run("BERT, solve, checkpoint", SAVED_PACKAGE_STEP, model="bert", policy="solve"),
         run("BERT, paper, accumulation 2", model="bert", policy="paper", accumulation=2),
         run("BERT, blocks as they are", model="bert", policy="solve", blocks="generic"),
         # Attention under a causal mask performs half of what was counted before it was counted as it is computed.
