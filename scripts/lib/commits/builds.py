@@ -74,9 +74,7 @@ def build_tree(tree: Path, targets: tuple[str, ...], jobs: int, flags: tuple[str
 
 def build_commit(commit: str, targets: tuple[str, ...], jobs: int, flags: tuple[str, ...] = ()) -> Build:
     """Builds a commit in a worktree, which stays for later calls."""
-    name = git("rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}") if is_commit(commit) else None
-    if name is None:
-        raise SystemExit(f"--before: expected a commit, got '{commit}'")
+    name = hash_of(commit)
     tree = CACHE / name[:12]
     if not (tree / "CMakeLists.txt").exists():
         # --force: of a worktree whose folder was deleted, git still holds the name.
@@ -86,9 +84,12 @@ def build_commit(commit: str, targets: tuple[str, ...], jobs: int, flags: tuple[
     return build_tree(tree, targets, jobs, ("-D", "VCAS_BUILD_TESTS=OFF", *flags))
 
 
-def is_commit(name: str) -> bool:
-    command = ["git", "-C", str(ROOT), "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"]
-    return subprocess.run(command, capture_output=True).returncode == 0
+def hash_of(commit: str) -> str:
+    command = ["git", "-C", str(ROOT), "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"--before: expected a commit, got '{commit}'")
+    return done.stdout.strip()
 
 
 def run(command: list[str], **options: object) -> None:
