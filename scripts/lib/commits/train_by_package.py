@@ -25,7 +25,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--blocks", choices=("fused", "generic"), default="fused", help="who runs them")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--accumulation", type=int, default=1, help="micro-batches of a step")
-    parser.add_argument("--save_steps", type=int, default=0, help="the step to leave a checkpoint after")
+    parser.add_argument("--save_steps", type=int, default=0, help="step inside an adaptation to save after")
     parser.add_argument("--resume_from_checkpoint", type=Path)
     parser.add_argument("--output_dir", type=Path, required=True)
     return parser.parse_args()
@@ -70,6 +70,29 @@ def attach(model: torch.nn.Module, arguments: argparse.Namespace) -> vcas.Contro
     return vcas.Controller(model)
 
 
+def is_inside_adaptation(numbers: object) -> bool:
+    """Whether the numbers of a controller's state, in JSON, hold a window that is not closed."""
+    if not isinstance(numbers, dict):
+        return False
+    return numbers.get("window") is not None or any(map(is_inside_adaptation, numbers.values()))
+
+
+def save(
+    path: Path, step: int, model: torch.nn.Module, controller: vcas.Controller, optimizer: torch.optim.Optimizer
+) -> None:
+    """Leaves a checkpoint.
+
+    Raises:
+        SystemExit: when it does not hold what an adaptation has measured so far.
+    """
+    state = controller.state_dict()
+    if not is_inside_adaptation(json.loads(state["controller"])):
+        raise SystemExit(f"expected step {step} to lie inside an adaptation")
+    torch.save(
+        {"step": step, "model": model.state_dict(), "controller": state, "optimizer": optimizer.state_dict()}, path
+    )
+
+
 def load(path: Path, model: torch.nn.Module, controller: vcas.Controller, optimizer: torch.optim.Optimizer) -> int:
     """Gives the steps that a checkpoint had taken."""
     saved = torch.load(path, weights_only=True)
@@ -102,9 +125,7 @@ def train(arguments: argparse.Namespace) -> None:
             optimizer.zero_grad()
             print(json.dumps({"step": step + 1, "loss": losses, **controller.metrics()}), file=log)
             if step + 1 == arguments.save_steps:
-                saved = {"step": step + 1, "model": model.state_dict(), "controller": controller.state_dict(),
-                         "optimizer": optimizer.state_dict()}
-                torch.save(saved, arguments.output_dir / "checkpoint.pt")
+                save(arguments.output_dir / "checkpoint.pt", step + 1, model, controller, optimizer)
     save_file(model.state_dict(), arguments.output_dir / "model.safetensors")
 
 
