@@ -44,7 +44,8 @@ def measure_costs(
         use_cache: read and write the cache.
 
     Returns:
-        The costs, which can be saved as JSON.
+        The costs, which can be saved as JSON. Nothing reads them yet: neither the Controller nor
+        ``vcas train --cost_table``.
 
     Raises:
         VcasError: when the model is not attached, or forward is missing or does not run all blocks.

@@ -1,4 +1,4 @@
-"""Costs of sampling on a machine: the table that the controller reads, and its cache on disk."""
+"""Costs of sampling on a machine: their table, and its cache on disk."""
 
 import hashlib
 import json
@@ -41,7 +41,7 @@ class BlockCost(TypedDict):
 
 
 class CostTable(TypedDict):
-    """Costs as JSON, as the C++ cost table reads them."""
+    """Costs as JSON. Nothing reads them yet: neither the Controller nor `vcas train --cost_table`."""
 
     entries: list[BlockCost]
 
