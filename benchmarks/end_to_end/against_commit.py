@@ -88,17 +88,12 @@ def measure(folders, method, precision, arguments):
     return timing(method, precision, pairs)
 
 
-def ratio(units, before, after):
-    """Total time of column `after` by that of column `before`, and its 95 % interval."""
-    return total_ratio(units, after, before)
-
-
 def rows(found):
     """Lines of the table: the step, and for VCAS the warm step too."""
     kinds = [("step", 0, 1), ("warm step", 2, 3)] if found.method == "vcas" else [("step", 0, 1)]
     losses = "equal" if found.same_losses else "differ"
     for kind, before, after in kinds:
-        value, low, high = ratio(found.units, before, after)
+        value, low, high = total_ratio(found.units, of=after, by=before)
         means = " | ".join(f"{1e3 * found.units[:, i].sum() / found.steps:.1f}" for i in (before, after))
         name = f"{found.method}, {found.precision}: {kind}"
         yield f"| {name} | {means} | {value:.3f} | {low:.3f} – {high:.3f} | {losses} |"

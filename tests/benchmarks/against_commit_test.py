@@ -38,15 +38,15 @@ def test_turns_are_begun_by_either_alternately(against_commit):
 
 def test_the_ratio_is_of_the_total_times(against_commit):
     found = timing(against_commit, FakeRun("before", 100, [], scatter=0), FakeRun("after", 110, [], scatter=0))
-    assert against_commit.ratio(found.units, 0, 1) == pytest.approx((1.1, 1.1, 1.1))
+    assert against_commit.total_ratio(found.units, of=1, by=0) == pytest.approx((1.1, 1.1, 1.1))
     assert found.steps == 240
 
 
 def test_the_interval_tells_five_percent_from_equal_times(against_commit):
     # A mean of 240 steps with 5 % scatter has 0.3 %: the seeds are fixed, and both margins are over seven times that.
-    _, low, high = against_commit.ratio(timing(against_commit, FakeRun("before", 100, []), FakeRun("after", 100, [])).units, 0, 1)
+    _, low, high = against_commit.total_ratio(timing(against_commit, FakeRun("before", 100, []), FakeRun("after", 100, [])).units, of=1, by=0)
     assert 0.975 < low < 1 < high < 1.025
-    _, low, high = against_commit.ratio(timing(against_commit, FakeRun("before", 100, []), FakeRun("after", 105, [])).units, 0, 1)
+    _, low, high = against_commit.total_ratio(timing(against_commit, FakeRun("before", 100, []), FakeRun("after", 105, [])).units, of=1, by=0)
     assert 1.02 < low < 1.05 < high < 1.08
 
 

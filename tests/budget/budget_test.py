@@ -10,7 +10,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOOL = pathlib.Path(os.environ.get("VCAS_BUILD_DIR", ROOT / "build" / "release")) / "tests" / "budget_check"
 
-# Shares of tau, that variances may take. Whole gradients: V_act/V_s and
+# Shares of tau that variances may take. Whole gradients: V_act/V_s and
 # sum V_w / sum V_s,w. Single weights: at least 90 % within the band, none above the ceiling.
 TOTAL_BAND = (0.3, 1.5)
 WEIGHT_BAND = (0.25, 2.0)

@@ -122,7 +122,7 @@ class Controller:
         stream = (self.options.seed, self.micro_batch * ranks.world_size() + ranks.rank())
         may_adapt = self.sampler.measures(self.micro_batch, True)
         sampled = may_adapt or self._sampled_model.fused or self.sampler.ungated_plan().sampled()
-        self.recording = Recording(stream, sampled, wants_statistics=may_adapt, adaptation_is_due=may_adapt)
+        self.recording = Recording(stream, sampled, wants_statistics=may_adapt)
         return self.recording
 
     def step(
@@ -176,7 +176,7 @@ class Controller:
         samples_now = recording.exact_reason is None and bool(recording.blocks)
         measures = recording.wants_statistics and samples_now and self.sampler.measures(self.micro_batch, full_size)
         # A collective: what decides on it must not depend on this rank's batch.
-        if recording.adaptation_is_due and ranks.world_size() > 1:
+        if ranks.world_size() > 1 and self.sampler.measures(self.micro_batch, True):
             measures = ranks.all_agree(measures)
         with as_vcas_error():
             if measures:

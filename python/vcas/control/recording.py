@@ -49,8 +49,6 @@ class Recording:
     """Whether a backward pass may sample or measure; otherwise blocks may run as they were."""
     wants_statistics: bool
     """Whether norms and scores may be asked for."""
-    adaptation_is_due: bool = False
-    """Whether a full-size micro-batch measures now: on every rank alike."""
     blocks: dict[int, BlockRecord] = field(default_factory=dict)
     exact_reason: str | None = None
     """Why this pass cannot be sampled; None: it can."""

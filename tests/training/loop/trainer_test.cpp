@@ -7,6 +7,7 @@
 #include <string>
 
 #include "training/fake_task.h"
+#include "training/gradient_descent.h"
 #include "vcas/training/loop/adamw.h"
 #include "vcas/training/loop/batch_source.h"
 #include "vcas/training/methods/exact.h"
@@ -19,6 +20,7 @@ namespace {
 using testing::copies;
 using testing::equal_tensors;
 using testing::FakeRun;
+using testing::GradientDescent;
 
 TrainOptions options_of(int64_t accumulation = 1) {
   TrainOptions options;
@@ -121,39 +123,19 @@ TEST(Trainer, UpdatesSparseRowsAsDenseOnesOnceUpdatesAreFinished) {
   }
 }
 
-/// Gradient descent without a state.
-class GradientDescent final : public Optimizer {
- public:
-  explicit GradientDescent(std::vector<at::Tensor> values) : values_(std::move(values)) {}
-  void step(const std::vector<at::Tensor>& gradients, double learning_rate, double gradient_scale) override {
-    const at::NoGradGuard no_grad;
-    for (size_t i = 0; i < values_.size(); ++i) values_[i].sub_(gradients[i], learning_rate * gradient_scale);
-    ++steps_;
-  }
-  void catch_up(size_t /*parameter*/, const at::Tensor& /*rows*/) override {}
-  void catch_up() override {}
-  int64_t steps() const override { return steps_; }
-  nn::NamedTensors state() override { return {}; }
-  void load_state(const nn::NamedTensors& /*state*/, int64_t steps) override { steps_ = steps; }
-
- private:
-  std::vector<at::Tensor> values_;
-  int64_t steps_ = 0;
-};
-
 TEST(Trainer, TakesAnOptimizerOfTheCaller) {
   FakeRun run;
   auto options = options_of();
   options.warmup_steps = 0;
   options.max_grad_norm = 0;
-  const auto values = run.model->trainable_values();
-  const auto before = values.front().detach().clone();
+  const auto parameters = run.model->trainable_parameters();
+  const at::Tensor value = parameters.front().value, before = value.detach().clone();
   ExactMethod method;
   const auto batch = BatchSource(run.task, method, options).take({});
   const auto gradient = run.forward(*batch, {.seed = options.seed}).pass.backward({}).gradients.front();
-  Trainer trainer(options, run.task, method, std::make_unique<GradientDescent>(values));
+  Trainer trainer(options, run.task, method, std::make_unique<GradientDescent>(parameters));
   trainer.step();
-  EXPECT_TRUE(at::allclose(values.front(), before - options.learning_rate * gradient, 1e-6, 1e-8));
+  EXPECT_TRUE(at::allclose(value, before - options.learning_rate * gradient, 1e-6, 1e-8));
   EXPECT_EQ(trainer.state().numbers.at("optimizer_steps"), 1);
 }
 
@@ -279,12 +261,12 @@ TEST(Trainer, ForgetsTheGradientsOfAStepThatThrew) {
   FakeRun run, reference;
   ExactMethod exact;
   Trainer trainer(options_of(2), run.task, exact), unbroken(options_of(2), reference.task, exact);
-  const auto source_batch = BatchSource(run.task, exact, options_of()).take({0, 1, 1});
+  BatchSource source(run.task, exact, options_of());
+  const auto first = source.take({0, 0, 0}), second = source.take({0, 1, 1});
   auto weight = run.model->own_tensors().at("embedding.weight");
   const auto sound = weight.clone();
   // A word of the second micro-batch alone: the first one's gradient is there when the step throws.
-  const auto first = BatchSource(run.task, exact, options_of()).take({0, 0, 0});
-  const auto words = static_cast<const models::TextBatch&>(*source_batch).token_ids;
+  const auto words = static_cast<const models::TextBatch&>(*second).token_ids;
   const auto others = static_cast<const models::TextBatch&>(*first).token_ids;
   const auto alone = words.masked_select(at::isin(words, others).logical_not());
   ASSERT_GT(alone.numel(), 0);
