@@ -3,7 +3,7 @@
 include(CMakePackageConfigHelpers)
 
 # The stable public headers: what programs outside this repository may include, and all that is installed. Each includes
-# only others of the list, and compiles alone (tests/install). Other headers of include/vcas are shared by folders of src.
+# only others of the list, and compiles alone (tests/install). Headers that only this repository uses lie in src.
 set(VCAS_PUBLIC_HEADERS
     control/costs.h control/gate.h control/options.h control/sampler.h
     data/dataset.h data/order.h data/text_batch.h data/tokenized_texts.h

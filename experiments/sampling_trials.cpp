@@ -23,11 +23,11 @@
 
 #include "control/window.h"
 #include "row_trials.h"
+#include "sampling/distance.h"
+#include "sampling/variance.h"
 #include "text_run.h"
 #include "vcas/control/sampler.h"
 #include "vcas/nn/parameter.h"
-#include "vcas/sampling/distance.h"
-#include "vcas/sampling/variance.h"
 #include "vcas/training/loop/trainer.h"
 #include "vcas/training/methods/methods.h"
 

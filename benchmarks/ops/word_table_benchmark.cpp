@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "against_torch.h"
-#include "vcas/ops/embeddings.h"
+#include "ops/embeddings.h"
 #include "vcas/training/loop/adamw.h"
 
 namespace {

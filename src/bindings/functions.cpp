@@ -10,12 +10,12 @@
 #include <vector>
 
 #include "ops/linear/linear_backward.h"
+#include "sampling/distance.h"
+#include "sampling/draw.h"
+#include "sampling/norms.h"
 #include "vcas/ops/dropout.h"
 #include "vcas/ops/precision.h"
 #include "vcas/ops/transformer_layer.h"
-#include "vcas/sampling/distance.h"
-#include "vcas/sampling/draw.h"
-#include "vcas/sampling/norms.h"
 #include "vcas/version.h"
 
 /// What the library was compiled against; the Python package looks for the mark in the file, before it loads

@@ -6,7 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/common_flags.h"
-#include "vcas/formats/atomic_directory.h"
+#include "formats/atomic_directory.h"
 #include "vcas/formats/error.h"
 #include "vcas/models/hugging_face/model_directory.h"
 #include "vcas/training/methods/calibration.h"

@@ -13,8 +13,8 @@
 
 #include "cli/commands.h"
 #include "cli/common_flags.h"
+#include "formats/nearest_name.h"
 #include "vcas/formats/error.h"
-#include "vcas/formats/nearest_name.h"
 #include "vcas/version.h"
 
 namespace {

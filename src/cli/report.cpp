@@ -7,9 +7,9 @@
 
 #include "cli/commands.h"
 #include "cli/common_flags.h"
-#include "vcas/formats/atomic_directory.h"
+#include "formats/atomic_directory.h"
+#include "report/page.h"
 #include "vcas/formats/error.h"
-#include "vcas/report/page.h"
 
 namespace vcas::cli {
 namespace {

@@ -8,12 +8,12 @@
 
 #include "cli/child_process.h"
 #include "cli/commands.h"
-#include "vcas/formats/atomic_directory.h"
+#include "formats/atomic_directory.h"
+#include "training/run/checkpoint.h"
+#include "training/run/signals.h"
 #include "vcas/formats/error.h"
 #include "vcas/formats/json.h"
 #include "vcas/training/loop/evaluation.h"
-#include "vcas/training/run/checkpoint.h"
-#include "vcas/training/run/signals.h"
 
 namespace vcas::cli {
 namespace {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "cli/common_flags.h"
-#include "vcas/report/comparison.h"
+#include "report/comparison.h"
 #include "vcas/training/run/options.h"
 
 namespace vcas::cli {

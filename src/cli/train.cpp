@@ -7,9 +7,9 @@
 
 #include "cli/commands.h"
 #include "cli/train_flags.h"
+#include "training/run/metrics.h"
+#include "training/run/signals.h"
 #include "vcas/formats/error.h"
-#include "vcas/training/run/metrics.h"
-#include "vcas/training/run/signals.h"
 
 namespace vcas::cli {
 namespace {

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <utility>
 
-#include "vcas/sampling/distance.h"
+#include "sampling/distance.h"
 
 namespace vcas::control {
 

@@ -2,8 +2,8 @@
 
 #include <utility>
 
+#include "sampling/host.h"
 #include "vcas/sampling/counts.h"
-#include "vcas/sampling/host.h"
 
 namespace vcas::control {
 namespace {

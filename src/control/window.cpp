@@ -5,8 +5,8 @@
 #include <map>
 #include <utility>
 
-#include "vcas/sampling/distance.h"
-#include "vcas/sampling/variance.h"
+#include "sampling/distance.h"
+#include "sampling/variance.h"
 
 namespace vcas::control {
 namespace {
@@ -76,15 +76,13 @@ std::vector<std::vector<bool>> learned(const sampling::SamplingLayout& layout, b
 }  // namespace
 
 std::vector<Place> learned_weights(const sampling::SamplingLayout& layout) {
-  std::vector<bool> mixed(layout.blocks.size());
-  for (size_t l = layout.blocks.size(); l-- > 0;)
-    mixed[l] = layout.blocks[l].mixes_samples || (!sampling::is_topmost(layout, l) && mixed[l + 1]);
+  const auto below_mixing = sampling::below_mixing_blocks(layout);
   std::vector<Place> places;
   std::map<int64_t, double> uses;
   for (size_t l = 0; l < layout.blocks.size(); ++l) {
     for (size_t w = 0; w < layout.blocks[l].weights.size(); ++w) {
       const auto& weight = layout.blocks[l].weights[w];
-      if (!weight.trainable || mixed[l]) continue;
+      if (!weight.trainable || layout.blocks[l].mixes_samples || below_mixing[l]) continue;
       places.push_back({l, w});
       ++uses[weight.gradient];
     }

@@ -7,9 +7,9 @@
 #include <set>
 #include <utility>
 
-#include "vcas/formats/delimited.h"
+#include "formats/delimited.h"
+#include "formats/nearest_name.h"
 #include "vcas/formats/error.h"
-#include "vcas/formats/nearest_name.h"
 
 namespace vcas::data {
 namespace {

@@ -2,9 +2,9 @@
 #include <utility>
 
 #include "data/keyed_hash.h"
+#include "formats/wordnet.h"
 #include "vcas/data/dataset.h"
 #include "vcas/formats/error.h"
-#include "vcas/formats/wordnet.h"
 
 namespace vcas::data {
 namespace {

@@ -1,4 +1,4 @@
-#include "vcas/formats/atomic_directory.h"
+#include "formats/atomic_directory.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

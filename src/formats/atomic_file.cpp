@@ -6,9 +6,9 @@
 #include <cerrno>
 #include <system_error>
 
+#include "formats/atomic_directory.h"
 #include "formats/descriptor.h"
 #include "formats/sync.h"
-#include "vcas/formats/atomic_directory.h"
 
 namespace vcas::formats {
 

@@ -1,4 +1,4 @@
-#include "vcas/formats/delimited.h"
+#include "formats/delimited.h"
 
 #include <fmt/format.h>
 
@@ -7,13 +7,13 @@
 #include <memory>
 #include <utility>
 
+#include "formats/file.h"
 #include "formats/json_lines.h"
 #include "formats/message.h"
+#include "formats/nearest_name.h"
 #include "formats/records.h"
+#include "formats/utf8.h"
 #include "vcas/formats/error.h"
-#include "vcas/formats/file.h"
-#include "vcas/formats/nearest_name.h"
-#include "vcas/formats/utf8.h"
 
 namespace vcas::formats {
 

@@ -1,4 +1,4 @@
-#include "vcas/formats/file.h"
+#include "formats/file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
+#include "formats/file.h"
 #include "formats/json_sax.h"
 #include "formats/message.h"
+#include "formats/utf8.h"
 #include "vcas/formats/error.h"
-#include "vcas/formats/file.h"
-#include "vcas/formats/utf8.h"
 
 namespace vcas::formats {
 

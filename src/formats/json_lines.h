@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "vcas/formats/delimited.h"
+#include "formats/delimited.h"
 
 namespace vcas::formats {
 

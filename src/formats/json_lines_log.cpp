@@ -1,12 +1,12 @@
-#include "vcas/formats/json_lines_log.h"
+#include "formats/json_lines_log.h"
 
 #include <cerrno>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
-#include "vcas/formats/atomic_directory.h"
-#include "vcas/formats/file.h"
+#include "formats/atomic_directory.h"
+#include "formats/file.h"
 
 namespace vcas::formats {
 namespace {

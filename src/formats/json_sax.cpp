@@ -3,8 +3,8 @@
 #include <iterator>
 
 #include "formats/message.h"
+#include "formats/utf8.h"
 #include "vcas/formats/error.h"
-#include "vcas/formats/utf8.h"
 
 namespace vcas::formats {
 

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <array>
 
-#include "vcas/formats/safetensors.h"
+#include "formats/safetensors.h"
 
 namespace vcas::formats {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "vcas/formats/safetensors.h"
+#include "formats/safetensors.h"
 
 namespace vcas::formats {
 

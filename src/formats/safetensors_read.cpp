@@ -6,10 +6,10 @@
 #include <utility>
 
 #include "formats/message.h"
+#include "formats/safetensors.h"
 #include "formats/safetensors_layout.h"
 #include "vcas/formats/error.h"
 #include "vcas/formats/json.h"
-#include "vcas/formats/safetensors.h"
 
 namespace vcas::formats {
 

@@ -6,11 +6,11 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "formats/atomic_directory.h"
 #include "formats/message.h"
+#include "formats/safetensors.h"
 #include "formats/safetensors_layout.h"
-#include "vcas/formats/atomic_directory.h"
-#include "vcas/formats/safetensors.h"
-#include "vcas/formats/utf8.h"
+#include "formats/utf8.h"
 
 namespace vcas::formats {
 

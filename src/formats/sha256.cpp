@@ -6,8 +6,8 @@
 #include <memory>
 #include <stdexcept>
 
+#include "formats/atomic_directory.h"
 #include "formats/descriptor.h"
-#include "vcas/formats/atomic_directory.h"
 
 namespace vcas::formats {
 

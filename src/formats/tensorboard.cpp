@@ -1,4 +1,4 @@
-#include "vcas/formats/tensorboard.h"
+#include "formats/tensorboard.h"
 
 #include <fmt/format.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "vcas/formats/utf8.h"
+#include "formats/utf8.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "vcas/formats/warning.h"
+#include "formats/warning.h"
 
 #include <fmt/format.h>
 

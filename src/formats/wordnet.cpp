@@ -1,4 +1,4 @@
-#include "vcas/formats/wordnet.h"
+#include "formats/wordnet.h"
 
 #include <fmt/format.h>
 
@@ -8,10 +8,10 @@
 #include <optional>
 #include <stdexcept>
 
+#include "formats/file.h"
 #include "formats/message.h"
+#include "formats/utf8.h"
 #include "vcas/formats/error.h"
-#include "vcas/formats/file.h"
-#include "vcas/formats/utf8.h"
 
 namespace vcas::formats {
 

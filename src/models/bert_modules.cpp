@@ -5,8 +5,8 @@
 #include <ATen/ops/zeros.h>
 #include <c10/util/Exception.h>
 
+#include "ops/embeddings.h"
 #include "vcas/ops/dropout.h"
-#include "vcas/ops/embeddings.h"
 #include "vcas/ops/linear.h"
 
 namespace vcas::models {

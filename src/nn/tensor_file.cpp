@@ -8,8 +8,8 @@
 #include <optional>
 #include <utility>
 
+#include "formats/safetensors.h"
 #include "vcas/formats/error.h"
-#include "vcas/formats/safetensors.h"
 
 namespace vcas::nn {
 namespace {

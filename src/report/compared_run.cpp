@@ -6,9 +6,9 @@
 #include <stdexcept>
 #include <string>
 
+#include "report/comparison.h"
 #include "report/metric.h"
 #include "report/summary.h"
-#include "vcas/report/comparison.h"
 
 namespace vcas::report {
 namespace {

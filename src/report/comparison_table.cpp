@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "report/comparison.h"
 #include "report/metric.h"
-#include "vcas/report/comparison.h"
 
 namespace vcas::report {
 namespace {

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "vcas/report/comparison.h"
+#include "report/comparison.h"
 
 namespace vcas::report {
 

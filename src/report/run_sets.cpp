@@ -1,4 +1,4 @@
-#include "vcas/report/run_sets.h"
+#include "report/run_sets.h"
 
 #include <fmt/format.h>
 

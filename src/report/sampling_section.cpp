@@ -6,9 +6,9 @@
 #include <string_view>
 #include <utility>
 
+#include "formats/name_order.h"
 #include "report/chart.h"
 #include "report/shown_run.h"
-#include "vcas/formats/name_order.h"
 
 namespace vcas::report {
 namespace {

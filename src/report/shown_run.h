@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "vcas/report/run_sets.h"
+#include "report/run_sets.h"
 
 namespace vcas::report {
 

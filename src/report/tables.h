@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "vcas/report/run_sets.h"
+#include "report/run_sets.h"
 
 namespace vcas::report {
 

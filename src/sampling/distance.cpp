@@ -1,4 +1,4 @@
-#include "vcas/sampling/distance.h"
+#include "sampling/distance.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>

@@ -1,4 +1,4 @@
-#include "vcas/sampling/draw.h"
+#include "sampling/draw.h"
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/full.h>
@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-#include "vcas/sampling/host.h"
+#include "sampling/host.h"
 
 namespace vcas::sampling {
 

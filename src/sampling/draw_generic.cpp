@@ -14,11 +14,11 @@
 #include <limits>
 #include <optional>
 
+#include "sampling/draw.h"
 #include "sampling/finite.h"
+#include "sampling/inclusion.h"
+#include "sampling/philox_tensor.h"
 #include "sampling/random.h"
-#include "vcas/sampling/draw.h"
-#include "vcas/sampling/inclusion.h"
-#include "vcas/sampling/philox_tensor.h"
 
 namespace vcas::sampling {
 namespace {

@@ -4,8 +4,8 @@
 #include <limits>
 #include <numeric>
 
+#include "sampling/host.h"
 #include "sampling/random.h"
-#include "vcas/sampling/host.h"
 
 namespace vcas::sampling {
 namespace {

@@ -1,4 +1,4 @@
-#include "vcas/sampling/inclusion.h"
+#include "sampling/inclusion.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
@@ -15,7 +15,7 @@
 
 #include "sampling/checks.h"
 #include "sampling/finite.h"
-#include "vcas/sampling/host.h"
+#include "sampling/host.h"
 
 namespace vcas::sampling {
 namespace {

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "sampling/checks.h"
-#include "vcas/sampling/host.h"
+#include "sampling/host.h"
 
 namespace vcas::sampling {
 namespace {

@@ -11,6 +11,13 @@ bool is_topmost(const SamplingLayout& layout, size_t l) {
   return l + 1 == layout.blocks.size() || layout.blocks[l + 1].chain != layout.blocks[l].chain;
 }
 
+std::vector<bool> below_mixing_blocks(const SamplingLayout& layout) {
+  std::vector<bool> below(layout.blocks.size());
+  for (size_t l = layout.blocks.size(); l-- > 0;)
+    below[l] = !is_topmost(layout, l) && (below[l + 1] || layout.blocks[l + 1].mixes_samples);
+  return below;
+}
+
 void check(const SamplingLayout& layout) {
   TORCH_CHECK(!layout.blocks.empty(), "layout: expected at least one block, got none");
   std::set<int64_t> chains;

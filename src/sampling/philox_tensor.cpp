@@ -1,4 +1,4 @@
-#include "vcas/sampling/philox_tensor.h"
+#include "sampling/philox_tensor.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/bitwise_and.h>

@@ -3,7 +3,7 @@
 #include <array>
 #include <cstdint>
 
-#include "vcas/sampling/philox.h"
+#include "sampling/philox.h"
 #include "vcas/sampling/stream.h"
 
 namespace vcas::sampling {

@@ -1,4 +1,4 @@
-#include "vcas/sampling/variance.h"
+#include "sampling/variance.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/where.h>

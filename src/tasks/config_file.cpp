@@ -7,8 +7,8 @@
 #include <sstream>
 #include <string_view>
 
+#include "formats/file.h"
 #include "vcas/formats/error.h"
-#include "vcas/formats/file.h"
 
 namespace vcas::tasks {
 namespace {

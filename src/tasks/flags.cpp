@@ -8,9 +8,9 @@
 #include <cmath>
 #include <system_error>
 
+#include "formats/nearest_name.h"
 #include "tasks/config_file.h"
 #include "vcas/formats/error.h"
-#include "vcas/formats/nearest_name.h"
 
 namespace vcas::tasks {
 namespace {

@@ -4,8 +4,8 @@
 
 #include <utility>
 
+#include "formats/warning.h"
 #include "vcas/formats/error.h"
-#include "vcas/formats/warning.h"
 #include "vcas/models/hugging_face/model_directory.h"
 #include "vcas/tasks/classification_metrics.h"
 #include "vcas/tasks/text_classification.h"

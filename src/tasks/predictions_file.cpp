@@ -3,9 +3,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "formats/atomic_directory.h"
+#include "formats/delimited.h"
 #include "tasks/text_classification_program.h"
-#include "vcas/formats/atomic_directory.h"
-#include "vcas/formats/delimited.h"
 
 namespace vcas::tasks {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "vcas/formats/delimited.h"
+#include "formats/delimited.h"
 #include "vcas/formats/error.h"
 
 namespace vcas::tasks {

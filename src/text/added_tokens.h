@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "vcas/text/wordpiece.h"
+#include "text/wordpiece.h"
 
 namespace vcas::text {
 

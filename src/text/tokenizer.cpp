@@ -1,6 +1,6 @@
 #include "vcas/text/tokenizer.h"
 
-#include "vcas/text/wordpiece.h"
+#include "text/wordpiece.h"
 
 namespace vcas::text {
 

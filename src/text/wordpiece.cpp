@@ -1,4 +1,4 @@
-#include "vcas/text/wordpiece.h"
+#include "text/wordpiece.h"
 
 #include <algorithm>
 #include <functional>

@@ -7,7 +7,7 @@
 
 #include "text/added_tokens.h"
 #include "text/bert_unicode.h"
-#include "vcas/text/wordpiece.h"
+#include "text/wordpiece.h"
 
 namespace vcas::text {
 namespace {

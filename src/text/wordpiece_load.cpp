@@ -5,11 +5,11 @@
 #include <stdexcept>
 #include <utility>
 
+#include "formats/file.h"
+#include "formats/utf8.h"
+#include "text/wordpiece.h"
 #include "vcas/formats/error.h"
-#include "vcas/formats/file.h"
 #include "vcas/formats/json.h"
-#include "vcas/formats/utf8.h"
-#include "vcas/text/wordpiece.h"
 
 namespace vcas::text {
 namespace {

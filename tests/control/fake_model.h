@@ -10,9 +10,9 @@
 #include <random>
 #include <vector>
 
+#include "sampling/draw.h"
 #include "vcas/control/sampler.h"
 #include "vcas/sampling/counts.h"
-#include "vcas/sampling/draw.h"
 
 namespace vcas::control {
 

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <random>
 
-#include "vcas/sampling/host.h"
+#include "sampling/host.h"
 
 namespace vcas::control {
 namespace {

@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "control/controller.h"
+#include "sampling/draw.h"
+#include "sampling/inclusion.h"
 #include "vcas/sampling/counts.h"
-#include "vcas/sampling/draw.h"
-#include "vcas/sampling/inclusion.h"
 
 namespace vcas::control {
 

@@ -5,7 +5,7 @@
 
 #include <stdexcept>
 
-#include "vcas/text/wordpiece.h"
+#include "text/wordpiece.h"
 
 namespace vcas::data {
 namespace {

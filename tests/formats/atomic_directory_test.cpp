@@ -1,4 +1,4 @@
-#include "vcas/formats/atomic_directory.h"
+#include "formats/atomic_directory.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "vcas/formats/delimited.h"
+#include "formats/delimited.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

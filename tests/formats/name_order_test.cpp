@@ -1,4 +1,4 @@
-#include "vcas/formats/name_order.h"
+#include "formats/name_order.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "vcas/formats/nearest_name.h"
+#include "formats/nearest_name.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>

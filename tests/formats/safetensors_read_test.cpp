@@ -3,8 +3,8 @@
 #include <cstring>
 #include <vector>
 
+#include "formats/safetensors.h"
 #include "formats/support.h"
-#include "vcas/formats/safetensors.h"
 
 namespace vcas::formats {
 namespace {

@@ -5,8 +5,8 @@
 #include <map>
 #include <vector>
 
+#include "formats/safetensors.h"
 #include "formats/support.h"
-#include "vcas/formats/safetensors.h"
 
 namespace vcas::formats {
 namespace {

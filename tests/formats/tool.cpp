@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "vcas/formats/safetensors.h"
-#include "vcas/formats/tensorboard.h"
+#include "formats/safetensors.h"
+#include "formats/tensorboard.h"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "vcas/formats/wordnet.h"
+#include "formats/wordnet.h"
 
 #include <gtest/gtest.h>
 

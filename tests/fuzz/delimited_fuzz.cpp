@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "vcas/formats/delimited.h"
+#include "formats/delimited.h"
 #include "vcas/formats/error.h"
 
 using vcas::formats::InputError;

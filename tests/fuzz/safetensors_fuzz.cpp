@@ -5,8 +5,8 @@
 #include <span>
 #include <string_view>
 
+#include "formats/safetensors.h"
 #include "vcas/formats/error.h"
-#include "vcas/formats/safetensors.h"
 
 using vcas::formats::InputError;
 using vcas::formats::parse_safetensors;

@@ -4,8 +4,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "formats/wordnet.h"
 #include "vcas/formats/error.h"
-#include "vcas/formats/wordnet.h"
 
 using vcas::formats::InputError;
 

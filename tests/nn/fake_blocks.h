@@ -13,11 +13,11 @@
 #include <vector>
 
 #include "nn/host_values.h"
+#include "sampling/draw.h"
+#include "sampling/norms.h"
 #include "vcas/nn/model.h"
 #include "vcas/ops/linear.h"
 #include "vcas/sampling/counts.h"
-#include "vcas/sampling/draw.h"
-#include "vcas/sampling/norms.h"
 
 /// Blocks that are no transformer layers: a few small matrices, with everything that a block may be.
 namespace vcas::nn::testing {

@@ -1,4 +1,4 @@
-#include "vcas/ops/embeddings.h"
+#include "ops/embeddings.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "kernels_elementwise_support.h"
-#include "vcas/sampling/philox.h"
+#include "sampling/philox.h"
 
 namespace vcas::ops::kernels {
 namespace {

@@ -4,9 +4,9 @@
 #include <gtest/gtest.h>
 
 #include "ops/unbiased_estimates.h"
+#include "sampling/draw.h"
+#include "sampling/variance.h"
 #include "vcas/ops/linear.h"
-#include "vcas/sampling/draw.h"
-#include "vcas/sampling/variance.h"
 
 namespace vcas::ops {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "ops/dropout/attention_mask.h"
 #include "ops/transformer_layer_support.h"
-#include "vcas/sampling/philox.h"
+#include "sampling/philox.h"
 
 /// Two encoder blocks one on the other, small enough that every draw can be enumerated, and their gradient
 /// row by row from a second implementation.

@@ -5,7 +5,7 @@
 #include <functional>
 
 #include "ops/unbiased_estimates.h"
-#include "vcas/sampling/draw.h"
+#include "sampling/draw.h"
 
 namespace vcas::ops {
 namespace {

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "ops/unbiased_estimates.h"
-#include "vcas/sampling/draw.h"
+#include "sampling/draw.h"
 
 namespace vcas::ops {
 namespace {

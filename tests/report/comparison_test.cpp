@@ -1,4 +1,4 @@
-#include "vcas/report/comparison.h"
+#include "report/comparison.h"
 
 #include <gtest/gtest.h>
 

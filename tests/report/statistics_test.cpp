@@ -1,4 +1,4 @@
-#include "vcas/report/statistics.h"
+#include "report/statistics.h"
 
 #include <gtest/gtest.h>
 

@@ -9,7 +9,7 @@
 #include <map>
 #include <numeric>
 
-#include "vcas/sampling/host.h"
+#include "sampling/host.h"
 
 namespace vcas::sampling {
 namespace {

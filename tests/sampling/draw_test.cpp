@@ -1,4 +1,4 @@
-#include "vcas/sampling/draw.h"
+#include "sampling/draw.h"
 
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/arange.h>
@@ -14,7 +14,7 @@
 #include <set>
 #include <string>
 
-#include "vcas/sampling/host.h"
+#include "sampling/host.h"
 
 namespace vcas::sampling {
 namespace {

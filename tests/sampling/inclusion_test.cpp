@@ -1,4 +1,4 @@
-#include "vcas/sampling/inclusion.h"
+#include "sampling/inclusion.h"
 
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 #include <limits>
 #include <numeric>
 
-#include "vcas/sampling/host.h"
+#include "sampling/host.h"
 
 namespace vcas::sampling {
 namespace {

@@ -7,8 +7,8 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "sampling/variance.h"
 #include "vcas/sampling/statistics.h"
-#include "vcas/sampling/variance.h"
 
 namespace vcas::sampling {
 namespace {
@@ -43,6 +43,16 @@ TEST(SamplingLayout, KnowsTheTopOfEveryChain) {
   EXPECT_FALSE(is_topmost(layout(), 0));
   EXPECT_TRUE(is_topmost(layout(), 1));
   EXPECT_TRUE(is_topmost(layout(), 2));
+}
+
+TEST(SamplingLayout, KnowsWhatLiesBelowABlockThatMixesSamples) {
+  EXPECT_EQ(below_mixing_blocks(layout()), (std::vector<bool>{true, false, false}));
+  const SamplingLayout two_chains{{{.name = "a"},
+                                   {.name = "b"},
+                                   {.name = "c", .mixes_samples = true},
+                                   {.name = "d", .chain = 1},
+                                   {.name = "e", .mixes_samples = true, .chain = 1}}};
+  EXPECT_EQ(below_mixing_blocks(two_chains), (std::vector<bool>{true, true, false, true, false}));
 }
 
 TEST(SamplingLayout, IsRefusedWhereItDoesNotFit) {

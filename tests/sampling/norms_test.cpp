@@ -1,4 +1,4 @@
-#include "vcas/sampling/norms.h"
+#include "sampling/norms.h"
 
 #include <ATen/Context.h>
 #include <ATen/ops/allclose.h>

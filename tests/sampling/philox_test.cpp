@@ -1,10 +1,10 @@
-#include "vcas/sampling/philox.h"
+#include "sampling/philox.h"
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/full.h>
 #include <gtest/gtest.h>
 
-#include "vcas/sampling/philox_tensor.h"
+#include "sampling/philox_tensor.h"
 
 namespace vcas::sampling {
 namespace {

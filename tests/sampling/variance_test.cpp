@@ -1,4 +1,4 @@
-#include "vcas/sampling/variance.h"
+#include "sampling/variance.h"
 
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>

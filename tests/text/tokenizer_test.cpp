@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "support/temporary_folder.h"
+#include "text/wordpiece.h"
 #include "vcas/formats/error.h"
-#include "vcas/text/wordpiece.h"
 
 namespace vcas::text {
 namespace {

@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "text/wordpiece.h"
 #include "vcas/formats/error.h"
-#include "vcas/text/wordpiece.h"
 
 namespace vcas::text {
 namespace {

@@ -9,12 +9,12 @@
 #include <vector>
 
 #include "nn/fake_blocks.h"
+#include "text/wordpiece.h"
 #include "vcas/data/dataset.h"
 #include "vcas/data/tokenized_texts.h"
 #include "vcas/models/text_classifier.h"
 #include "vcas/nn/classification_loss.h"
 #include "vcas/tasks/text_classification.h"
-#include "vcas/text/wordpiece.h"
 #include "vcas/training/loop/method.h"
 
 namespace vcas::training::testing {

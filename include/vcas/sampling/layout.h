@@ -41,6 +41,9 @@ struct SamplingLayout {
 
 /// True where no block of block l's chain lies above it: gradients arrive there unsampled.
 bool is_topmost(const SamplingLayout& layout, size_t l);
+/// By block: true where a block of its chain above it mixes samples. There every sample has a gradient,
+/// whatever was left out further up.
+std::vector<bool> below_mixing_blocks(const SamplingLayout& layout);
 
 /// @throws c10::Error naming a block or weight that does not fit: no block, a chain in two pieces, a negative
 /// gradient index of a trainable weight, two weights of one name.

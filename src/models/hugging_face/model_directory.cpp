@@ -6,11 +6,11 @@
 #include <stdexcept>
 #include <utility>
 
-#include "vcas/formats/atomic_directory.h"
+#include "formats/atomic_directory.h"
+#include "formats/file.h"
+#include "formats/warning.h"
 #include "vcas/formats/error.h"
-#include "vcas/formats/file.h"
 #include "vcas/formats/json.h"
-#include "vcas/formats/warning.h"
 #include "vcas/nn/tensor_file.h"
 
 namespace vcas::models::hugging_face {

@@ -9,7 +9,7 @@
 #include <cmath>
 
 #include "attention_mask.h"
-#include "vcas/sampling/philox_tensor.h"
+#include "sampling/philox_tensor.h"
 
 namespace vcas::ops {
 namespace {

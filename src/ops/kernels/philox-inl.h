@@ -11,7 +11,7 @@
 
 #include "ops/kernels/dropout.h"
 #include "ops/kernels/row_ops-inl.h"
-#include "vcas/sampling/philox.h"
+#include "sampling/philox.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace vcas::ops::kernels::HWY_NAMESPACE {

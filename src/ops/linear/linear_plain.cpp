@@ -2,8 +2,8 @@
 #include <ATen/ops/mm.h>
 
 #include "linear_backward.h"
-#include "vcas/sampling/draw.h"
-#include "vcas/sampling/norms.h"
+#include "sampling/draw.h"
+#include "sampling/norms.h"
 
 namespace vcas::ops {
 namespace {

@@ -3,7 +3,7 @@
 #include "linear_backward.h"
 #include "ops/kernels/gemm.h"
 #include "ops/kernels/reductions.h"
-#include "vcas/sampling/host.h"
+#include "sampling/host.h"
 
 namespace vcas::ops {
 namespace {

@@ -1,10 +1,10 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/randn.h>
 
+#include "ops/calibration.h"
 #include "ops/kernels/reductions.h"
 #include "ops/kernels/tensor_rows.h"
 #include "sampled_weight.h"
-#include "vcas/ops/calibration.h"
 
 namespace vcas::ops {
 

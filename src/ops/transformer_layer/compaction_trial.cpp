@@ -4,7 +4,7 @@
 
 #include "kept_batch.h"
 #include "kept_rows.h"
-#include "vcas/ops/calibration.h"
+#include "ops/calibration.h"
 
 namespace vcas::ops {
 namespace {

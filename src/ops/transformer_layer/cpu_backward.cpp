@@ -13,8 +13,8 @@
 #include "ops/kernels/tensor_rows.h"
 #include "ops/linear/linear_backward.h"
 #include "ops/linear/sampled_weight.h"
+#include "sampling/norms.h"
 #include "saved_activations.h"
-#include "vcas/sampling/norms.h"
 
 namespace vcas::ops {
 namespace {

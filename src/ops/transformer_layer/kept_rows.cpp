@@ -3,7 +3,7 @@
 #include <numeric>
 #include <span>
 
-#include "vcas/sampling/host.h"
+#include "sampling/host.h"
 
 namespace vcas::ops {
 

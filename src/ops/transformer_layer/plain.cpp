@@ -20,9 +20,9 @@
 #include "ops/linear/linear_backward.h"
 #include "ops/packed_rows.h"
 #include "query_rows.h"
+#include "sampling/draw.h"
+#include "sampling/norms.h"
 #include "vcas/ops/linear.h"
-#include "vcas/sampling/draw.h"
-#include "vcas/sampling/norms.h"
 
 namespace vcas::ops {
 namespace {

@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "arguments.h"
-#include "vcas/sampling/norms.h"
+#include "sampling/norms.h"
 
 namespace vcas::ops {
 

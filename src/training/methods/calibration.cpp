@@ -14,10 +14,10 @@
 #include <utility>
 #include <vector>
 
+#include "ops/calibration.h"
 #include "ops/dtype_name.h"
 #include "vcas/formats/error.h"
 #include "vcas/formats/json.h"
-#include "vcas/ops/calibration.h"
 #include "vcas/ops/transformer_layer.h"
 #include "vcas/training/loop/history.h"
 

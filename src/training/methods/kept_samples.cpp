@@ -10,11 +10,9 @@ namespace {
 /// By block: the share of the samples at which a gradient arrives.
 std::vector<double> arriving_shares(const sampling::SamplingLayout& layout, double kept_share) {
   std::vector<double> shares(layout.blocks.size(), kept_share);
-  bool mixed_above = false;
-  for (size_t l = layout.blocks.size(); l-- > 0;) {
-    if (sampling::is_topmost(layout, l)) mixed_above = false;
-    if (mixed_above) shares[l] = 1;
-    mixed_above = mixed_above || layout.blocks[l].mixes_samples;
+  const auto below_mixing = sampling::below_mixing_blocks(layout);
+  for (size_t l = 0; l < shares.size(); ++l) {
+    if (below_mixing[l]) shares[l] = 1;
   }
   return shares;
 }

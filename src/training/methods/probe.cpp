@@ -1,11 +1,11 @@
-#include "vcas/training/methods/probe.h"
+#include "training/methods/probe.h"
 
 #include <algorithm>
 #include <utility>
 
+#include "sampling/distance.h"
+#include "sampling/variance.h"
 #include "training/methods/probe_record.h"
-#include "vcas/sampling/distance.h"
-#include "vcas/sampling/variance.h"
 
 namespace vcas::training {
 namespace {

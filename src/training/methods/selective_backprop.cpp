@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "nn/host_values.h"
+#include "sampling/draw.h"
 #include "training/methods/kept_samples.h"
-#include "vcas/sampling/draw.h"
 
 namespace vcas::training {
 

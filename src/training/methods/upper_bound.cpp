@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "nn/host_values.h"
+#include "sampling/host.h"
 #include "training/methods/kept_samples.h"
-#include "vcas/sampling/host.h"
 
 namespace vcas::training {
 

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <utility>
 
-#include "vcas/sampling/distance.h"
+#include "sampling/distance.h"
 
 namespace vcas::training {
 

@@ -1,4 +1,4 @@
-#include "vcas/training/run/checkpoint.h"
+#include "training/run/checkpoint.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 #include <string_view>
 #include <system_error>
 
-#include "vcas/formats/atomic_directory.h"
+#include "formats/atomic_directory.h"
 #include "vcas/formats/error.h"
 #include "vcas/formats/json.h"
 #include "vcas/nn/tensor_file.h"

@@ -9,16 +9,16 @@
 #include <string>
 #include <utility>
 
+#include "formats/atomic_directory.h"
+#include "formats/warning.h"
 #include "ops/dtype_name.h"
-#include "vcas/formats/atomic_directory.h"
+#include "training/methods/probe.h"
+#include "training/run/checkpoint.h"
+#include "training/run/output_directory.h"
+#include "training/run/run.h"
 #include "vcas/formats/error.h"
-#include "vcas/formats/warning.h"
 #include "vcas/ops/precision.h"
 #include "vcas/training/methods/calibration.h"
-#include "vcas/training/methods/probe.h"
-#include "vcas/training/run/checkpoint.h"
-#include "vcas/training/run/output_directory.h"
-#include "vcas/training/run/run.h"
 
 namespace vcas::training {
 namespace {

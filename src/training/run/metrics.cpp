@@ -1,4 +1,4 @@
-#include "vcas/training/run/metrics.h"
+#include "training/run/metrics.h"
 
 #include <string>
 

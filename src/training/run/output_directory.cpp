@@ -1,4 +1,4 @@
-#include "vcas/training/run/output_directory.h"
+#include "training/run/output_directory.h"
 
 #include <string>
 #include <system_error>

@@ -1,4 +1,4 @@
-#include "vcas/training/run/progress.h"
+#include "training/run/progress.h"
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>

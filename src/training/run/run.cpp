@@ -1,14 +1,14 @@
-#include "vcas/training/run/run.h"
+#include "training/run/run.h"
 
 #include <fmt/format.h>
 
 #include <numeric>
 #include <utility>
 
+#include "formats/atomic_directory.h"
 #include "ops/dtype_name.h"
-#include "vcas/formats/atomic_directory.h"
+#include "training/run/checkpoint.h"
 #include "vcas/formats/error.h"
-#include "vcas/training/run/checkpoint.h"
 
 namespace vcas::training {
 namespace {
@@ -54,9 +54,10 @@ Run::Run(const TrainOptions& options, RunSettings settings, Task& task, Method& 
 
 void Run::resume(const fs::path& checkpoint) {
   const Checkpoint saved = load_checkpoint(checkpoint);
-  if (saved.state.value("version", int64_t{0}) != kStateVersion) {
-    throw formats::InputError(checkpoint.string(),
-                              fmt::format("expected a checkpoint of version {}", kStateVersion));
+  const auto version = saved.state.value("version", nlohmann::json());
+  if (version != kStateVersion) {
+    throw formats::InputError(checkpoint.string(), fmt::format("expected a checkpoint of version {}, got {}",
+                                                               kStateVersion, version.dump()));
   }
   require_same_options(checkpoint, saved.state.at("options"), settings_.fingerprint);
   task_.load_model(checkpoint);

@@ -1,4 +1,4 @@
-#include "vcas/training/run/signals.h"
+#include "training/run/signals.h"
 
 #include <unistd.h>
 

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "sampling/host.h"
 #include "training/small_bert.h"
-#include "vcas/sampling/host.h"
 #include "vcas/training/loop/batch_source.h"
 #include "vcas/training/methods/exact.h"
 #include "vcas/training/methods/methods.h"

@@ -1,4 +1,4 @@
-#include "vcas/training/methods/probe.h"
+#include "training/methods/probe.h"
 
 #include <gtest/gtest.h>
 
@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "sampling/variance.h"
 #include "support/temporary_folder.h"
 #include "training/fake_task.h"
-#include "vcas/sampling/variance.h"
 #include "vcas/training/loop/trainer.h"
 #include "vcas/training/methods/methods.h"
 

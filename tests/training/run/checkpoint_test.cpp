@@ -1,4 +1,4 @@
-#include "vcas/training/run/checkpoint.h"
+#include "training/run/checkpoint.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "vcas/training/run/run.h"
+#include "training/run/run.h"
 
 #include <gtest/gtest.h>
 
@@ -9,14 +9,14 @@
 #include <string>
 #include <vector>
 
+#include "formats/file.h"
 #include "support/temporary_folder.h"
 #include "training/fake_task.h"
+#include "training/run/checkpoint.h"
 #include "vcas/formats/error.h"
-#include "vcas/formats/file.h"
 #include "vcas/formats/json.h"
 #include "vcas/nn/tensor_file.h"
 #include "vcas/training/methods/vcas.h"
-#include "vcas/training/run/checkpoint.h"
 
 namespace vcas::training {
 namespace {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "vcas/report/comparison.h"
-#include "vcas/report/run_files.h"
+#include "report/comparison.h"
+#include "report/run_files.h"
 
 namespace vcas::report {
 

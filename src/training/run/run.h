@@ -7,13 +7,13 @@
 #include <optional>
 #include <string>
 
+#include "training/run/metrics.h"
+#include "training/run/progress.h"
 #include "vcas/training/loop/evaluation.h"
 #include "vcas/training/loop/history.h"
 #include "vcas/training/loop/options.h"
 #include "vcas/training/loop/task.h"
 #include "vcas/training/loop/trainer.h"
-#include "vcas/training/run/metrics.h"
-#include "vcas/training/run/progress.h"
 #include "vcas/training/run/result.h"
 
 namespace vcas::training {

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "vcas/report/statistics.h"
+#include "report/statistics.h"
 
 namespace vcas::report {
 

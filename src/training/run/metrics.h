@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
-#include "vcas/formats/json_lines_log.h"
-#include "vcas/formats/tensorboard.h"
+#include "formats/json_lines_log.h"
+#include "formats/tensorboard.h"
 #include "vcas/training/loop/evaluation.h"
 #include "vcas/training/loop/history.h"
 #include "vcas/training/loop/method.h"

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "vcas/formats/file.h"
+#include "formats/file.h"
 
 namespace vcas::formats {
 

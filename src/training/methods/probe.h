@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "vcas/formats/json_lines_log.h"
+#include "formats/json_lines_log.h"
 #include "vcas/nn/model.h"
 #include "vcas/training/loop/method.h"
 #include "vcas/training/methods/probe_options.h"
