@@ -22,7 +22,7 @@ set(VCAS_PUBLIC_HEADERS
     training/methods/calibration.h training/methods/exact.h training/methods/methods.h
     training/methods/probe_options.h training/methods/selective_backprop.h training/methods/upper_bound.h
     training/methods/vcas.h
-    training/run/launch.h training/run/options.h training/run/result.h
+    training/run/launch.h training/run/options.h training/run/requests.h training/run/result.h
     version.h)
 list(TRANSFORM VCAS_PUBLIC_HEADERS PREPEND "${PROJECT_SOURCE_DIR}/include/vcas/")
 

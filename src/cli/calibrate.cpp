@@ -41,7 +41,7 @@ int run(CalibrateCommand& command, const CLI::App& parsed) {
   if (command.model_name_or_path.empty())
     throw InputError("--model_name_or_path: expected a folder, got nothing");
   if (command.output.empty()) throw InputError("--output: expected a file, got nothing");
-  tasks::require_existing_folder("--output", command.output);
+  tasks::require_writable_file("--output", command.output, {command.model_name_or_path});
   control::CostTable table;
   if (std::filesystem::exists(command.output)) table = training::read_cost_table(command.output);
   set_threads(command.common.threads);

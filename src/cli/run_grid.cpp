@@ -9,7 +9,7 @@
 #include "cli/child_process.h"
 #include "cli/commands.h"
 #include "formats/atomic_directory.h"
-#include "training/run/checkpoint.h"
+#include "formats/console.h"
 #include "training/run/signals.h"
 #include "vcas/formats/error.h"
 #include "vcas/formats/json.h"
@@ -31,25 +31,27 @@ bool is_vcas(const Variant& variant) { return variant.flags.at("method") == "vca
 }  // namespace
 
 RunGrid::RunGrid(RunGridOptions options, const std::map<std::string, std::string>& given,
-                 std::function<int()> stop_signal)
-    : options_(std::move(options)), stop_signal_(std::move(stop_signal)) {
+                 training::RunRequests requests)
+    : options_(std::move(options)), requests_(std::move(requests)), output_(options_.training.output_dir) {
   for (const auto& [name, value] : given) {
     if (!options_.own_flags.contains(name) && name != "seed")
       settings_[name] = value.empty() ? "true" : value;
   }
   // Checkpoints of many runs would fill the disk.
   if (!settings_.contains("save_strategy")) settings_["save_strategy"] = "no";
+  require_inputs_stay();
   read_previous();
 }
 
 int RunGrid::execute() {
-  fs::create_directories(options_.training.output_dir);
+  if (options_.training.overwrite_output_dir) remove_previous();
+  write_result();  // so that a grid that is stopped in its first run is known again
   // By seed, so that whatever the machine does meets all variants.
   for (int64_t i = 0; i < options_.seeds; ++i) {
     for (const auto& variant : options_.variants) {
       const uint64_t seed = options_.training.train.seed + static_cast<uint64_t>(i);
       if (is_done(variant, seed)) continue;
-      if (const int signal = stop_signal_()) return 128 + signal;
+      if (const int signal = requests_.stop_signal()) return 128 + signal;
       if (const int status = train(variant, seed)) return status;
     }
   }
@@ -63,12 +65,35 @@ std::string RunGrid::table() const {
 
 fs::path RunGrid::result_path() const { return options_.training.output_dir / options_.result_file; }
 
+fs::path RunGrid::folder_of(const Variant& variant, uint64_t seed) const {
+  return options_.training.output_dir / report::run_folder_name(variant.name, seed);
+}
+
+std::vector<fs::path> RunGrid::run_folders() const {
+  std::vector<fs::path> folders;
+  for (int64_t i = 0; i < options_.seeds; ++i) {
+    for (const auto& variant : options_.variants)
+      folders.push_back(folder_of(variant, options_.training.train.seed + static_cast<uint64_t>(i)));
+  }
+  return folders;
+}
+
+/// What the runs read is in none of their folders: said before the first of them begins.
+void RunGrid::require_inputs_stay() const {
+  auto inputs = options_.task.inputs();
+  inputs.insert(inputs.end(), {options_.training.cost_table, options_.training.config_file});
+  for (const auto& folder : run_folders()) training::require_inputs_stay(folder, inputs);
+  tasks::require_writable_file("--output_dir", result_path(), inputs);
+}
+
+void RunGrid::remove_previous() const {
+  for (const auto& folder : run_folders())
+    if (fs::is_directory(folder)) training::OutputDirectory(folder).remove_previous_run();
+}
+
 void RunGrid::read_previous() {
   const auto& folder = options_.training.output_dir;
-  if (options_.training.overwrite_output_dir || !fs::exists(folder)) return;
-  if (!fs::is_directory(folder))
-    throw InputError("--output_dir", fmt::format("expected a folder, got the file '{}'", folder.string()));
-  if (fs::is_empty(folder)) return;
+  if (options_.training.overwrite_output_dir || output_.is_empty()) return;
   if (!fs::exists(result_path())) {
     throw InputError("--output_dir",
                      fmt::format("expected an empty folder or one with a {}, got '{}' with something else; "
@@ -106,11 +131,15 @@ bool RunGrid::is_done(const Variant& variant, uint64_t seed) const {
 }
 
 int RunGrid::train(const Variant& variant, uint64_t seed) {
-  const fs::path folder = options_.training.output_dir / report::run_folder_name(variant.name, seed);
-  fmt::print(stderr, "vcas: {}, seed {}\n", variant.name, seed);
-  if (const int status = run_self(train_arguments(variant, seed, folder), stop_signal_)) return status;
-  runs_.push_back(
-      {variant.name, seed, formats::read_json(folder / "summary.json"), per_example_values(folder)});
+  const fs::path folder = folder_of(variant, seed);
+  formats::say(fmt::format("{}, seed {}", variant.name, seed));
+  if (const int status = run_self(train_arguments(variant, seed, folder), requests_)) return status;
+  try {
+    runs_.push_back(
+        {variant.name, seed, formats::read_json(folder / "summary.json"), per_example_values(folder)});
+  } catch (const training::EvaluationStopped&) {
+    return 128 + requests_.stop_signal();
+  }
   write_result();
   return kExitDone;
 }
@@ -128,9 +157,7 @@ std::vector<std::string> RunGrid::train_arguments(const Variant& variant, uint64
   for (const auto& [name, value] : variant.flags) add(name, value);
   add("seed", std::to_string(seed));
   add("output_dir", folder.string());
-  const bool goes_on = !options_.training.overwrite_output_dir && fs::exists(folder) &&
-                       !training::list_checkpoints(folder).empty();
-  add(goes_on ? "resume_from_checkpoint" : "overwrite_output_dir", goes_on ? "auto" : "true");
+  add("resume_from_checkpoint", "auto");
   return arguments;
 }
 
@@ -138,7 +165,8 @@ std::vector<std::string> RunGrid::train_arguments(const Variant& variant, uint64
 std::map<std::string, std::vector<double>> RunGrid::per_example_values(const fs::path& folder) const {
   if (!options_.task.evaluates()) return {};
   const auto batch_size = options_.training.train.per_device_eval_batch_size;
-  return training::per_example_values(options_.task.evaluate(folder, batch_size, /*predictions=*/{}));
+  return training::per_example_values(
+      options_.task.evaluate(folder, batch_size, /*predictions=*/{}, [this] { return requests_.stops(); }));
 }
 
 /// Those that this call asks for, which may be fewer than lie there.
@@ -163,10 +191,13 @@ void RunGrid::write_result() const {
 }
 
 int run_grid(const RunGridOptions& options, const FlagTable& flags) {
-  const training::StopSignals signals;
-  RunGrid grid(options, flags.effective(), [&] { return signals.received(); });
+  const training::RunSignals signals;
+  RunGrid grid(options, flags.effective(), signals.requests());
   const int status = grid.execute();
-  if (status > 128) fmt::print(stderr, "vcas: stopped; the same command goes on from here\n");
+  if (status > 128) {
+    formats::say(fmt::format("stopped; the same command{} goes on from here",
+                             options.training.overwrite_output_dir ? " without --overwrite_output_dir" : ""));
+  }
   if (status == kExitDone) fmt::print("{}", grid.table());
   return status;
 }

@@ -54,7 +54,7 @@ std::string manifest(const fs::path& folder, const std::vector<fs::path>& files)
 
 /// For a file system without exchange: between the two steps the old folder has another name only.
 void exchange_in_steps(const fs::path& from, const fs::path& to) {
-  const auto aside = fs::path(from.string() + "-old");
+  const auto aside = aside_name(from);
   fs::remove_all(aside);
   if (::rename(to.c_str(), aside.c_str()) != 0) cannot_replace(to, errno);
   if (::rename(from.c_str(), to.c_str()) != 0) {
@@ -97,6 +97,14 @@ void verify_file(const fs::path& folder, const std::string& name, const JsonObje
   }
 }
 
+/// Removes the folder that was replaced; what somebody else put into it goes to the new one.
+void remove_replaced(const fs::path& old, const fs::path& target) {
+  remove_directory(old);
+  if (!fs::exists(old)) return;
+  for (const auto& entry : fs::directory_iterator(old)) fs::rename(entry.path(), target / entry.path().filename());
+  fs::remove(old);
+}
+
 fs::path without_trailing_slash(const fs::path& path) {
   return path.has_filename() ? path : path.parent_path();
 }
@@ -120,13 +128,36 @@ void AtomicDirectory::commit() {
   write_file_atomically(temporary_ / kManifestName, manifest(temporary_, files));
   const bool replaces = fs::exists(target_);
   if (replaces) {
+    if (!fs::exists(target_ / kManifestName)) cannot_replace(target_, EEXIST);  // not ours to remove
     exchange(temporary_, target_);
   } else {
     fs::rename(temporary_, target_);
   }
   committed_ = true;
   sync_path(target_.parent_path());
-  if (replaces) fs::remove_all(temporary_);
+  if (replaces) remove_replaced(temporary_, target_);
+}
+
+void remove_directory(const fs::path& folder) {
+  if (fs::is_symlink(folder)) return;
+  std::vector<fs::path> files;
+  try {
+    const auto path = folder / kManifestName;
+    const auto document = read_json(path);
+    for (const auto& [name, ignored] : JsonObject(document, path.string()).object("files").json().items())
+      if (stays_inside(name)) files.emplace_back(name);
+  } catch (const InputError&) {
+    return;
+  }
+  // The manifest goes last, so that what a crash leaves is known as a folder that is not whole.
+  files.emplace_back(kManifestName);
+  for (const auto& file : files)
+    if (!fs::is_directory(folder / file)) fs::remove(folder / file);
+  std::error_code not_empty;
+  for (const auto& file : files)
+    for (auto place = file.parent_path(); !place.empty(); place = place.parent_path())
+      fs::remove(folder / place, not_empty);
+  fs::remove(folder, not_empty);
 }
 
 std::optional<std::string> verify_directory(const fs::path& folder) {

@@ -1,9 +1,6 @@
 #include "formats/json_lines_log.h"
 
-#include <cerrno>
 #include <string_view>
-#include <system_error>
-#include <utility>
 
 #include "formats/atomic_directory.h"
 #include "formats/file.h"
@@ -36,13 +33,6 @@ const fs::path& prepared(const fs::path& path, const std::string& key, std::opti
 }  // namespace
 
 JsonLinesLog::JsonLinesLog(fs::path path, const std::string& key, std::optional<int64_t> last_kept)
-    : path_(std::move(path)), lines_(prepared(path_, key, last_kept), std::ios::app) {}
-
-void JsonLinesLog::write(const nlohmann::json& line) { lines_ << line.dump() << '\n'; }
-
-void JsonLinesLog::flush() {
-  lines_.flush();
-  if (!lines_) throw std::system_error(EIO, std::generic_category(), path_.string());
-}
+    : file_(prepared(path, key, last_kept)) {}
 
 }  // namespace vcas::formats

@@ -112,13 +112,15 @@ std::unique_ptr<TextClassification> load_text_classification(const TextClassific
 
 training::RunResult train_text_classifier(const TextClassificationOptions& data,
                                           const training::RunOptions& options,
-                                          const std::function<int()>& stop_signal) {
-  const auto checkpoint = training::checkpoint_to_resume(options, data.model_name_or_path);
-  const auto task = load_text_classification(data, options.train, checkpoint);
-  return training::launch(options, *task, kName, checkpoint, stop_signal);
+                                          const training::RunRequests& requests) {
+  const auto start =
+      training::begin_run(options, {data.model_name_or_path, data.train_file, data.validation_file});
+  const auto task = load_text_classification(data, options.train, start.checkpoint);
+  return training::launch(options, *task, kName, start, requests);
 }
 
-TextEvaluation evaluate_text_classifier(const TextClassificationOptions& options, int64_t batch_size) {
+TextEvaluation evaluate_text_classifier(const TextClassificationOptions& options, int64_t batch_size,
+                                        const training::StopRequested& stop_requested) {
   const auto directory = models::hugging_face::read_model_directory(options.model_name_or_path);
   require_length_fits(options, directory);
   const auto labels = directory.labels_or_default();
@@ -127,7 +129,7 @@ TextEvaluation evaluate_text_classifier(const TextClassificationOptions& options
   const auto texts = tokenize(dataset, directory, options.max_seq_length, "evaluation texts");
   const auto model =
       models::hugging_face::load_text_classifier(directory, labels, /*seed=*/0, /*require_head=*/true);
-  auto predictions = predict(*model, texts, batch_size);
+  auto predictions = predict(*model, texts, batch_size, /*compute=*/{}, stop_requested);
   auto scores = score_predictions(predictions.labels, predictions.classes,
                                   static_cast<int64_t>(labels.size()), predictions.loss);
   return {std::move(scores), std::move(predictions), labels};

@@ -1,11 +1,14 @@
 #include "tasks/task_program.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "tasks/text_classification_program.h"
 #include "vcas/formats/error.h"
 
 namespace vcas::tasks {
+
+namespace fs = std::filesystem;
 
 const std::vector<std::string>& task_names() {
   static const std::vector<std::string> names = {"text-classification"};
@@ -18,11 +21,21 @@ std::unique_ptr<TaskProgram> make_task_program(const std::string& name) {
                             fmt::format("expected one of the tasks of this version, got '{}'", name));
 }
 
-void require_existing_folder(const std::string& flag, const std::filesystem::path& file) {
-  const auto folder = file.parent_path();
-  if (folder.empty() || std::filesystem::is_directory(folder)) return;
-  throw formats::InputError(flag,
-                            fmt::format("expected a file in an existing folder, got '{}'", file.string()));
+void require_writable_file(const std::string& flag, const fs::path& file,
+                           const std::vector<fs::path>& inputs) {
+  const auto refuse = [&](const std::string& expected) {
+    throw formats::InputError(flag, fmt::format("expected {}, got '{}'", expected, file.string()));
+  };
+  const auto folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
+  if (!fs::is_directory(folder)) refuse("a file in an existing folder");
+  if (fs::is_directory(file)) refuse("a file, not a folder");
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) refuse("a file in a folder that can be written to");
+  if (!fs::exists(file)) return;
+  for (const auto& input : inputs) {
+    if (!fs::exists(input)) continue;
+    const bool in_folder = fs::is_directory(input) && fs::equivalent(input, folder);
+    if (in_folder || fs::equivalent(input, file)) refuse("another file than those that are read");
+  }
 }
 
 }  // namespace vcas::tasks

@@ -28,11 +28,12 @@ models::TextBatch text_batch(const data::TokenizedTexts& texts, std::vector<int6
 }
 
 Predictions predict(models::TextClassifier& model, const data::TokenizedTexts& texts, int64_t batch_size,
-                    const ops::ComputeOptions& compute) {
+                    const ops::ComputeOptions& compute, const training::StopRequested& stop_requested) {
   const c10::AutoGradMode no_grad(false);
   at::Tensor logits = at::empty({texts.size(), model.label_count()}, at::kFloat);
   std::vector<int64_t> labels(static_cast<size_t>(texts.size()));
   for (const auto& examples : data::evaluation_batches(texts.lengths(), batch_size)) {
+    if (stop_requested()) throw training::EvaluationStopped();
     const auto batch = text_batch(texts, examples);
     logits.index_copy_(0, nn::to_tensor(examples), model.logits(batch, compute).to(at::kFloat));
     for (const int64_t example : examples) labels[static_cast<size_t>(example)] = texts.label(example);
@@ -65,9 +66,10 @@ nlohmann::json TextClassification::fingerprint() const {
           {"max_seq_length", train_.max_length()}};
 }
 
-std::optional<training::Evaluation> TextClassification::evaluate() {
+std::optional<training::Evaluation> TextClassification::evaluate(
+    const training::StopRequested& stop_requested) {
   if (!validation_) return std::nullopt;
-  const Predictions predictions = predict(*model_, *validation_, eval_batch_size_, compute_);
+  const Predictions predictions = predict(*model_, *validation_, eval_batch_size_, compute_, stop_requested);
   return score_predictions(predictions.labels, predictions.classes, model_->label_count(), predictions.loss);
 }
 

@@ -53,21 +53,29 @@ void TextClassificationProgram::require_flags(bool training) const {
   }
 }
 
+std::vector<std::filesystem::path> TextClassificationProgram::inputs() const {
+  std::vector<std::filesystem::path> paths;
+  for (const auto& path : {options_.model_name_or_path, options_.train_file, options_.validation_file})
+    if (!path.empty()) paths.push_back(path);
+  return paths;
+}
+
 training::RunResult TextClassificationProgram::train(const training::RunOptions& options,
-                                                     const std::function<int()>& stop_signal) {
-  return train_text_classifier(options_, options, stop_signal);
+                                                     const training::RunRequests& requests) {
+  return train_text_classifier(options_, options, requests);
 }
 
 training::Evaluation TextClassificationProgram::evaluate(const std::filesystem::path& model,
                                                          int64_t batch_size,
-                                                         const std::filesystem::path& predictions) {
+                                                         const std::filesystem::path& predictions,
+                                                         const training::StopRequested& stop_requested) {
   if (!predictions.empty()) {
     formats::table_format(predictions);
-    require_existing_folder("--predictions", predictions);
+    require_writable_file("--predictions", predictions, inputs());
   }
   auto options = options_;
   if (!model.empty()) options.model_name_or_path = model;
-  auto evaluation = evaluate_text_classifier(options, batch_size);
+  auto evaluation = evaluate_text_classifier(options, batch_size, stop_requested);
   if (!predictions.empty()) write_predictions(evaluation, predictions);
   return std::move(evaluation.scores);
 }

@@ -11,11 +11,13 @@ class TextClassificationProgram final : public TaskProgram {
   const std::string& name() const override;
   void add_flags(FlagTable& flags, bool training) override;
   void require_flags(bool training) const override;
+  std::vector<std::filesystem::path> inputs() const override;
   bool evaluates() const override { return !options_.dataset.empty() || !options_.validation_file.empty(); }
   training::RunResult train(const training::RunOptions& options,
-                            const std::function<int()>& stop_signal) override;
+                            const training::RunRequests& requests) override;
   training::Evaluation evaluate(const std::filesystem::path& model, int64_t batch_size,
-                                const std::filesystem::path& predictions) override;
+                                const std::filesystem::path& predictions,
+                                const training::StopRequested& stop_requested) override;
 
  private:
   TextClassificationOptions options_;

@@ -122,8 +122,30 @@ TEST(AtomicDirectory, ReplacesAnOlderOne) {
   put(checkpoint / "surplus", "x");
   make_checkpoint(folder.path(), "new");
   EXPECT_EQ(content_of(checkpoint / "model"), "new");
-  EXPECT_EQ(names_in(checkpoint), (std::set<std::string>{"below", "manifest.json", "model"}));
+  // What somebody else put there stays.
+  EXPECT_EQ(names_in(checkpoint), (std::set<std::string>{"below", "manifest.json", "model", "surplus"}));
   EXPECT_EQ(names_in(folder.path()), (std::set<std::string>{"checkpoint-5"}));
+}
+
+TEST(AtomicDirectory, ReplacesNothingThatIsNotItsOwn) {
+  const TemporaryFolder folder;
+  fs::create_directory(folder.path() / "checkpoint-5");
+  put(folder.path() / "checkpoint-5" / "model", "of another program");
+  EXPECT_THROW(make_checkpoint(folder.path()), std::system_error);
+  EXPECT_EQ(content_of(folder.path() / "checkpoint-5" / "model"), "of another program");
+  EXPECT_EQ(names_in(folder.path()).size(), 1u);
+}
+
+TEST(RemoveDirectory, RemovesWhatTheManifestNames) {
+  const TemporaryFolder folder;
+  const auto checkpoint = make_checkpoint(folder.path());
+  remove_directory(checkpoint);
+  EXPECT_FALSE(fs::exists(checkpoint));
+  put(make_checkpoint(folder.path()) / "notes", "x");
+  remove_directory(checkpoint);
+  EXPECT_EQ(names_in(checkpoint), std::set<std::string>{"notes"});
+  remove_directory(checkpoint);  // no manifest: not its own
+  EXPECT_EQ(names_in(checkpoint), std::set<std::string>{"notes"});
 }
 
 TEST(AtomicDirectory, TakesATrailingSlash) {

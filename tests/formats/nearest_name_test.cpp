@@ -40,7 +40,25 @@ TEST(NearestName, FirstOfSeveralAndNoneOfNone) {
 
 TEST(NearestName, HostileLengthsStayCheap) {
   const std::vector<std::string> known(10, std::string(1'000'000, 'a'));
-  EXPECT_EQ(nearest_name(std::string(1'000'000, 'b'), known), known.front());
+  EXPECT_EQ(nearest_name(std::string(1'000'000, 'b'), known), std::nullopt);
+  EXPECT_EQ(nearest_name(std::string(1'000'000, 'a'), known), known.front());
+}
+
+TEST(NearestName, IsNotAnotherName) {
+  const std::vector<std::string> known = {"bf16", "label_column", "per_device_train_batch_size",
+                                          "save_total_limit"};
+  EXPECT_EQ(nearest_name("num_labels", known), std::nullopt);
+  EXPECT_EQ(nearest_name("load_best_model_at_end", known), std::nullopt);
+  EXPECT_EQ(nearest_name("fp16", known), "bf16");
+  EXPECT_EQ(nearest_name("batch_size", known), "per_device_train_batch_size");
+  EXPECT_EQ(nearest_name("atch_size", known), std::nullopt);  // no whole words
+  EXPECT_EQ(nearest_name("size", known), std::nullopt);
+}
+
+TEST(NearestHint, SaysNothingWhereNothingIsNear) {
+  const std::vector<std::string> known = {"max_steps"};
+  EXPECT_EQ(nearest_hint("max_step", known, "--"), "; the nearest is '--max_steps'");
+  EXPECT_EQ(nearest_hint("report_to", known, "--"), "");
 }
 
 }  // namespace

@@ -41,8 +41,11 @@ struct Predictions {
   std::vector<int64_t> classes;  ///< the most probable one
   double loss = 0;               ///< mean cross-entropy
 };
-Predictions predict(models::TextClassifier& model, const data::TokenizedTexts& texts, int64_t batch_size,
-                    const ops::ComputeOptions& compute = {});
+/// @throws training::EvaluationStopped when asked to stop.
+Predictions predict(
+    models::TextClassifier& model, const data::TokenizedTexts& texts, int64_t batch_size,
+    const ops::ComputeOptions& compute = {},
+    const training::StopRequested& stop_requested = [] { return false; });
 
 /// Learning the classes of texts.
 class TextClassification final : public training::TaskOf<models::TextBatch> {
@@ -62,7 +65,8 @@ class TextClassification final : public training::TaskOf<models::TextBatch> {
   models::TextClassifier& model() override { return *model_; }
   std::vector<int64_t> lengths() const override { return train_.lengths(); }
   nlohmann::json fingerprint() const override;
-  std::optional<training::Evaluation> evaluate() override;
+  using Task::evaluate;
+  std::optional<training::Evaluation> evaluate(const training::StopRequested& stop_requested) override;
   void save_model(const std::filesystem::path& folder) override;
   void load_model(const std::filesystem::path& folder) override;
 
@@ -92,12 +96,11 @@ std::unique_ptr<TextClassification> load_text_classification(
     const std::optional<std::filesystem::path>& checkpoint = std::nullopt);
 
 /// Fine-tunes a text classifier. All input is read and checked before anything is written.
-/// @param stop_signal see training::RunSettings.
 /// @throws formats::InputError naming file, line or key; the disk is then unchanged. As training::launch
 /// otherwise.
 training::RunResult train_text_classifier(const TextClassificationOptions& data,
                                           const training::RunOptions& options,
-                                          const std::function<int()>& stop_signal);
+                                          const training::RunRequests& requests);
 
 /// What evaluating a classifier gives.
 struct TextEvaluation {
@@ -108,8 +111,10 @@ struct TextEvaluation {
 
 /// Evaluates a folder's classifier, which must have a head, on validation_file or the data set's held-out
 /// part.
-/// @throws formats::InputError naming file, line or key.
-TextEvaluation evaluate_text_classifier(const TextClassificationOptions& options, int64_t batch_size);
+/// @throws formats::InputError naming file, line or key. training::EvaluationStopped when asked to stop.
+TextEvaluation evaluate_text_classifier(
+    const TextClassificationOptions& options, int64_t batch_size,
+    const training::StopRequested& stop_requested = [] { return false; });
 
 /// The built-in data sets.
 const std::vector<std::string>& builtin_text_datasets();

@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <utility>
 
+#include "vcas/formats/error.h"
 #include "vcas/training/loop/adamw.h"
 
 namespace vcas::training {
@@ -26,10 +28,23 @@ int64_t count_steps_per_epoch(const TrainOptions& options, int64_t micro_batches
   return (micro_batches + accumulation - 1) / accumulation;
 }
 
+/// Random streams number the micro-batches of a run with 32 bits.
+void require_countable(double steps, int64_t accumulation) {
+  constexpr double kMost = std::numeric_limits<uint32_t>::max();
+  const double micro_batches = steps * static_cast<double>(accumulation);
+  if (micro_batches <= kMost) return;
+  throw formats::InputError(
+      fmt::format("num_train_epochs, max_steps, gradient_accumulation_steps: expected at most "
+                  "{:.0f} micro-batches in all, got {:.4g}",
+                  kMost, micro_batches));
+}
+
 int64_t count_total_steps(const TrainOptions& options, int64_t steps_per_epoch) {
-  if (options.max_steps > 0) return options.max_steps;
-  const double steps = std::ceil(options.num_train_epochs * static_cast<double>(steps_per_epoch));
+  const double steps = options.max_steps > 0
+                           ? static_cast<double>(options.max_steps)
+                           : std::ceil(options.num_train_epochs * static_cast<double>(steps_per_epoch));
   require(steps >= 1, fmt::format("expected num_train_epochs > 0, got {}", options.num_train_epochs));
+  require_countable(steps, options.gradient_accumulation_steps);
   return static_cast<int64_t>(steps);
 }
 

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "formats/atomic_directory.h"
+#include "formats/console.h"
 #include "vcas/formats/error.h"
 #include "vcas/formats/json.h"
 #include "vcas/nn/tensor_file.h"
@@ -22,7 +23,17 @@ constexpr const char* kStateFile = "training_state.json";
 constexpr const char* kOptimizerFile = "optimizer.safetensors";
 constexpr const char* kTensorsFile = "training_state.safetensors";
 
-std::optional<int64_t> step_of(const fs::path& path) {
+/// @param newest stays in any case.
+void prune(const fs::path& output_dir, int64_t total_limit, const fs::path& newest) {
+  auto found = list_checkpoints(output_dir);
+  std::erase_if(found, [&](const auto& checkpoint) { return checkpoint.path == newest; });
+  for (size_t i = static_cast<size_t>(total_limit) - 1; i < found.size(); ++i)
+    formats::remove_directory(found[i].path);
+}
+
+}  // namespace
+
+std::optional<int64_t> checkpoint_step(const fs::path& path) {
   const std::string name = path.filename().string();
   if (!name.starts_with(kPrefix)) return std::nullopt;
   int64_t step = 0;
@@ -32,12 +43,9 @@ std::optional<int64_t> step_of(const fs::path& path) {
   return step;
 }
 
-void prune(const fs::path& output_dir, int64_t total_limit) {
-  const auto found = list_checkpoints(output_dir);
-  for (size_t i = static_cast<size_t>(total_limit); i < found.size(); ++i) fs::remove_all(found[i].path);
+bool is_checkpoint(const fs::path& folder) {
+  return !fs::is_symlink(folder) && fs::is_regular_file(folder / formats::kManifestName);
 }
-
-}  // namespace
 
 fs::path checkpoint_path(const fs::path& output_dir, int64_t step) {
   return output_dir / (std::string(kPrefix) + std::to_string(step));
@@ -53,7 +61,7 @@ fs::path save_checkpoint(const fs::path& output_dir, int64_t step, const Checkpo
   nn::write_tensors(folder.path() / kTensorsFile, checkpoint.tensors);
   formats::write_file_atomically(folder.path() / kStateFile, checkpoint.state.dump(2) + "\n");
   folder.commit();
-  if (total_limit) prune(output_dir, *total_limit);
+  if (total_limit) prune(output_dir, *total_limit, target);
   return target;
 }
 
@@ -72,11 +80,20 @@ std::vector<FoundCheckpoint> list_checkpoints(const fs::path& output_dir) {
   std::vector<FoundCheckpoint> found;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(output_dir, error)) {
-    const auto step = step_of(entry.path());
-    if (step && entry.is_directory()) found.push_back({*step, entry.path()});
+    const auto step = checkpoint_step(entry.path());
+    if (step && is_checkpoint(entry.path())) found.push_back({*step, entry.path()});
   }
   std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.step > b.step; });
   return found;
+}
+
+void remove_checkpoints_after(const fs::path& output_dir, int64_t step) {
+  for (const auto& [later, path] : list_checkpoints(output_dir)) {
+    if (later <= step) continue;
+    formats::say(
+        fmt::format("removing {}: the run goes on from step {} and takes another way", path.string(), step));
+    formats::remove_directory(path);
+  }
 }
 
 fs::path newest_checkpoint(const fs::path& output_dir) {

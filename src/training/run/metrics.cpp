@@ -1,6 +1,10 @@
 #include "training/run/metrics.h"
 
+#include <fmt/format.h>
+
 #include <string>
+
+#include "formats/warning.h"
 
 namespace vcas::training {
 namespace {
@@ -84,19 +88,34 @@ void MetricsLog::write(const LoggedStep& step) {
       events_.add_scalar("sampling/gated_weights", static_cast<double>(gated->weights.size()), step.step);
     }
   }
-  flush();
+  flush_or_say();
 }
 
 void MetricsLog::write(const Evaluation& evaluation, int64_t step) {
   evaluations_.write(to_json(evaluation, step));
   for (const auto& metric : evaluation.metrics) events_.add_scalar("eval/" + metric.name, metric.value, step);
-  flush();
+  flush_or_say();
 }
 
-void MetricsLog::flush() {
-  lines_.flush();
-  evaluations_.flush();
-  events_.flush();
+void MetricsLog::require_written() {
+  if (const auto refused = flush()) throw std::system_error(*refused);
+}
+
+std::optional<std::system_error> MetricsLog::flush() {
+  std::optional<std::system_error> refused;
+  const auto note = [&](const std::error_code& error, const fs::path& path) {
+    if (error && !refused) refused.emplace(error, "cannot write " + path.string());
+  };
+  note(lines_.flush(), lines_.path());
+  note(evaluations_.flush(), evaluations_.path());
+  note(events_.flush(), events_.path());
+  return refused;
+}
+
+void MetricsLog::flush_or_say() {
+  const auto refused = flush();
+  if (refused && !refused_) formats::warn(fmt::format("{}; training goes on", refused->what()));
+  refused_ = refused.has_value();
 }
 
 }  // namespace vcas::training

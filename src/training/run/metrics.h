@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <system_error>
 
 #include "formats/json_lines_log.h"
 #include "formats/tensorboard.h"
@@ -39,12 +40,19 @@ class MetricsLog {
   /// @throws std::system_error when the disk refuses.
   MetricsLog(const std::filesystem::path& output_dir, std::optional<int64_t> resumed_step);
 
+  /// Both keep what a full disk refuses, say so once, and write it when there is room again.
   void write(const LoggedStep& step);
   void write(const Evaluation& evaluation, int64_t step);
 
- private:
-  void flush();
+  /// @throws std::system_error naming the file when something is left that the disk refuses.
+  void require_written();
 
+ private:
+  /// @return the file that the disk refuses and why, if any.
+  std::optional<std::system_error> flush();
+  void flush_or_say();
+
+  bool refused_ = false;  ///< and said
   formats::JsonLinesLog lines_;
   formats::JsonLinesLog evaluations_;
   formats::TensorBoardWriter events_;

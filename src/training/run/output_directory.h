@@ -1,18 +1,48 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
+#include <vector>
+
+#include "formats/descriptor.h"
 
 namespace vcas::training {
 
-/// Refuses, before anything is written, a folder that a run must not use.
-/// @param may_hold_run the run is resumed, or the user said --overwrite_output_dir.
-/// @throws formats::InputError: it is a file, it is the model's own folder, or it holds another run.
-void require_usable_output_directory(const std::filesystem::path& output_dir,
-                                     const std::filesystem::path& model, bool may_hold_run);
+/// An output folder, held against other runs for as long as this lives. The hold is a lock of the operating
+/// system (flock on a hidden file), which ends with the process however that ends. On NFS it holds between
+/// hosts from Linux 2.6.12 on; a file system without locks is said on stderr.
+class OutputDirectory {
+ public:
+  /// Makes the folder where there is none, and removes what a killed process left half written.
+  /// @throws formats::InputError: a file, another run holds it, or it cannot be made or written to.
+  /// std::system_error when the disk is full.
+  explicit OutputDirectory(std::filesystem::path path);
+  /// Folders that were made and stayed empty are removed again.
+  ~OutputDirectory();
+  OutputDirectory(const OutputDirectory&) = delete;
+  OutputDirectory& operator=(const OutputDirectory&) = delete;
 
-/// Makes the folder, and on request removes what a previous run left in it; other files stay.
-/// @throws formats::InputError when it cannot be made; std::filesystem::filesystem_error when the disk
-/// refuses.
-void prepare_output_directory(const std::filesystem::path& output_dir, bool remove_previous_run);
+  const std::filesystem::path& path() const { return path_; }
+  /// Nothing lies in it but the lock.
+  bool is_empty() const;
+  /// @throws formats::InputError when it holds a run.
+  void require_no_run() const;
+  /// @throws formats::InputError when a model or a checkpoint lies there that no run wrote.
+  void require_nothing_foreign() const;
+  /// Removes what a run wrote, by exact names; other files stay. @throws std::filesystem::filesystem_error
+  /// when the disk refuses.
+  void remove_previous_run() const;
+
+ private:
+  std::filesystem::path path_;
+  std::vector<std::filesystem::path> made_;  ///< the innermost first
+  formats::Descriptor lock_;
+};
+
+/// Refuses an output folder in which a run would remove or overwrite what it reads.
+/// @param inputs files and folders; those that do not exist are left out.
+/// @throws formats::InputError naming both.
+void require_inputs_stay(const std::filesystem::path& output_dir,
+                         const std::vector<std::filesystem::path>& inputs);
 
 }  // namespace vcas::training

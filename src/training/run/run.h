@@ -2,10 +2,10 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <system_error>
 
 #include "training/run/metrics.h"
 #include "training/run/progress.h"
@@ -14,16 +14,18 @@
 #include "vcas/training/loop/options.h"
 #include "vcas/training/loop/task.h"
 #include "vcas/training/loop/trainer.h"
+#include "vcas/training/run/requests.h"
 #include "vcas/training/run/result.h"
 
 namespace vcas::training {
+
+inline constexpr const char* kSummaryFile = "summary.json";
 
 /// Where a run writes and how it is told to stop.
 struct RunSettings {
   std::string task;                  ///< name, for summary.json
   std::filesystem::path output_dir;  ///< existing, and this run's alone
-  /// The signal that asks to stop after the step in hand, or 0.
-  std::function<int()> stop_signal = [] { return 0; };
+  RunRequests requests = {};
   /// Values that a resumed run must share, by flag; stored in checkpoints.
   nlohmann::json fingerprint = nlohmann::json::object();
   int64_t threads = 1;
@@ -40,16 +42,24 @@ class Run {
   void resume(const std::filesystem::path& checkpoint);
 
   /// Trains to the end or to the first stop signal. At the end it evaluates and writes model and
-  /// summary.json.
-  /// @throws NonFiniteError; the last checkpoint is then intact. std::system_error when the disk refuses.
+  /// summary.json. A checkpoint or a line that the disk refuses is said, and training goes on.
+  /// @throws NonFiniteError; the last checkpoint is then intact. std::system_error when the disk refuses what
+  /// must be there at the end: the model, the summary, the last checkpoint, a line.
   RunResult execute();
+
+  int64_t steps_done() const { return trainer_.steps_done(); }
+  /// What summary.json says of a run that it is, whatever comes out.
+  nlohmann::json identity() const;
 
  private:
   void after_step(const StepReport& step, MetricsLog& log, Progress& progress);
   LoggedStep logged_step(const StepReport& step) const;
-  void evaluate(MetricsLog& log, Progress& progress);
+  /// @return false when the stop signal came first.
+  bool evaluate(MetricsLog& log, Progress& progress);
+  RunResult stopped(MetricsLog& log);
   std::filesystem::path save_checkpoint();
-  RunSummary finish(MetricsLog& log, Progress& progress);
+  void try_to_save_checkpoint(Progress& progress);
+  std::optional<RunSummary> finish(MetricsLog& log, Progress& progress);
   RunSummary summary() const;
   bool is_due(IntervalStrategy strategy, int64_t interval) const;
 
@@ -62,7 +72,9 @@ class Run {
   std::optional<int64_t> resumed_step_;
   int64_t last_logged_step_ = 0;
   int64_t last_saved_step_ = -1;
-  std::optional<Evaluation> evaluation_;  ///< of the present weights
+  std::optional<Evaluation> evaluation_;      ///< of the present weights
+  bool evaluation_due_ = false;               ///< after the step in hand, and not done yet
+  std::optional<std::system_error> unsaved_;  ///< why the last checkpoint is missing
 };
 
 }  // namespace vcas::training

@@ -65,6 +65,39 @@ TEST_F(CheckpointTest, LimitRemovesTheOldest) {
   EXPECT_TRUE(fs::exists(folder_ / "checkpoint-11"));
 }
 
+TEST_F(CheckpointTest, LimitNeverRemovesWhatWasJustWritten) {
+  save(10);
+  save(5, 1);  // of a run that went back
+  EXPECT_TRUE(fs::exists(folder_ / "checkpoint-5"));
+  EXPECT_FALSE(fs::exists(folder_ / "checkpoint-10"));
+}
+
+TEST_F(CheckpointTest, OthersFilesStayInOneThatIsRemoved) {
+  const auto path = save(1);
+  std::ofstream(path / "notes.txt") << "mine";
+  save(2, 1);
+  EXPECT_TRUE(fs::exists(path / "notes.txt"));
+  EXPECT_FALSE(fs::exists(path / "model.safetensors"));
+  EXPECT_FALSE(is_checkpoint(path));
+}
+
+TEST_F(CheckpointTest, OnesAfterAStepAreRemoved) {
+  for (const int64_t step : {3, 6, 9}) save(step);
+  fs::create_directory(folder_ / "checkpoint-12");  // no run's
+  remove_checkpoints_after(folder_, 6);
+  EXPECT_EQ(list_checkpoints(folder_).size(), 2u);
+  EXPECT_EQ(newest_checkpoint(folder_), checkpoint_path(folder_, 6));
+  EXPECT_TRUE(fs::exists(folder_ / "checkpoint-12"));
+}
+
+TEST_F(CheckpointTest, ALinkToOneIsNone) {
+  const auto path = save(3);
+  fs::create_directory_symlink(path, folder_ / "checkpoint-8");
+  EXPECT_EQ(list_checkpoints(folder_).size(), 1u);
+  remove_checkpoints_after(folder_, 0);
+  EXPECT_TRUE(fs::is_symlink(folder_ / "checkpoint-8"));
+}
+
 TEST_F(CheckpointTest, NewestSkipsWhatIsDamagedAndSaysWhyNothingIsLeft) {
   save(1);
   save(2);

@@ -52,9 +52,10 @@ class RunTest : public ::testing::Test {
     VcasMethod method(controller_options(), *fake.model, 7);
     RunSettings settings;
     settings.output_dir = output_dir;
-    // Asked twice a step: before a due evaluation, and after the step.
+    // Asked once a step: none is evaluated.
     int asked = 0;
-    settings.stop_signal = [&asked, stop_after] { return ++asked >= 2 * stop_after ? SIGTERM : 0; };
+    settings.requests.stop_signal = [&asked, stop_after] { return ++asked >= stop_after ? SIGTERM : 0; };
+    settings.requests.take_save = [this, &asked] { return asked + 1 == save_asked_in_; };
     training::Run run(options, settings, fake.task, method);
     if (!resume.empty()) run.resume(resume);
     return run.execute();
@@ -69,6 +70,7 @@ class RunTest : public ::testing::Test {
 
   TemporaryFolder temporary_;
   fs::path folder_ = temporary_.path();
+  int save_asked_in_ = 0;  ///< step during which a checkpoint is asked for
 };
 
 TEST_F(RunTest, LeavesModelMetricsEventsCheckpointsAndSummary) {
@@ -124,6 +126,54 @@ TEST_F(RunTest, StopsAfterTheStepInHandAndGoesOnWithTheSameBits) {
     b[i].erase("step_ms");
     EXPECT_EQ(a[i], b[i]);
   }
+}
+
+TEST_F(RunTest, SavesWhenItIsAskedAndGoesOn) {
+  FakeRun fake;
+  save_asked_in_ = 4;
+  const auto result = execute(fake, options_of(6), folder_);
+  EXPECT_EQ(result.signal, 0);
+  std::vector<int64_t> steps;
+  for (const auto& found : list_checkpoints(folder_)) steps.push_back(found.step);
+  EXPECT_EQ(steps, (std::vector<int64_t>{6, 4, 3}));
+}
+
+TEST_F(RunTest, AnEvaluationThatAStopCutOffIsMadeUpFor) {
+  auto options = options_of(4);
+  options.eval_strategy = IntervalStrategy::steps;
+  options.eval_steps = 2;
+  FakeRun whole;
+  execute(whole, options, folder_ / "whole");
+  const auto expected = lines(folder_ / "whole", "evaluations.jsonl");
+  ASSERT_EQ(expected.size(), 2u);
+  FakeRun stopped;  // asked after step 1, and before the evaluation of step 2
+  const auto result = execute(stopped, options, folder_ / "stopped", {}, 2);
+  EXPECT_EQ(result.checkpoint, folder_ / "stopped" / "checkpoint-2");
+  EXPECT_TRUE(lines(folder_ / "stopped", "evaluations.jsonl").empty());
+  FakeRun resumed;
+  execute(resumed, options, folder_ / "stopped", result.checkpoint);
+  EXPECT_EQ(lines(folder_ / "stopped", "evaluations.jsonl"), expected);
+}
+
+TEST_F(RunTest, ACheckpointThatTheDiskRefusesDoesNotEndTraining) {
+  FakeRun fake;
+  const auto output = folder_ / "out";
+  fs::create_directories(output);
+  std::ofstream(output / "checkpoint-3") << "in the way";  // of a folder
+  execute(fake, options_of(6), output);
+  EXPECT_TRUE(fs::exists(output / "summary.json"));
+  EXPECT_EQ(newest_checkpoint(output), checkpoint_path(output, 6));
+  EXPECT_EQ(formats::read_file(output / "checkpoint-3"), "in the way");
+}
+
+TEST_F(RunTest, AMissingLastCheckpointIsAnErrorAfterAllElseIsWritten) {
+  FakeRun fake;
+  const auto output = folder_ / "out";
+  fs::create_directories(output);
+  std::ofstream(output / "checkpoint-6") << "in the way";
+  EXPECT_THROW(execute(fake, options_of(6), output), std::system_error);
+  EXPECT_TRUE(fs::exists(output / "summary.json"));
+  EXPECT_TRUE(fs::exists(output / "model.safetensors"));
 }
 
 TEST_F(RunTest, CutsMetricsBackToTheCheckpoint) {
