@@ -102,7 +102,7 @@ int run(TrainCommand& command, const CLI::App& parsed, const std::vector<std::st
     say_stopped(result, arguments);
     return 128 + result.signal;
   }
-  fmt::print("{}\n", result.finished.value_or(training::to_json(result.summary)).dump(2));
+  fmt::print("{}\n", result.document.dump(2));
   return kExitDone;
 }
 

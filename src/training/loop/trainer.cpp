@@ -10,6 +10,7 @@
 #include <limits>
 #include <utility>
 
+#include "sampling/finite.h"
 #include "vcas/formats/error.h"
 #include "vcas/training/loop/adamw.h"
 
@@ -26,6 +27,11 @@ int64_t count_steps_per_epoch(const TrainOptions& options, int64_t micro_batches
   const int64_t accumulation = options.gradient_accumulation_steps;
   require(accumulation >= 1, fmt::format("expected gradient_accumulation_steps >= 1, got {}", accumulation));
   return (micro_batches + accumulation - 1) / accumulation;
+}
+
+bool is_finite(const at::Tensor& tensor) {
+  const at::Tensor values = (tensor.is_sparse() ? tensor.coalesce().values() : tensor).detach();
+  return sampling::all_finite(values).item<bool>();
 }
 
 /// Random streams number the micro-batches of a run with 32 bits.
@@ -156,8 +162,26 @@ void Trainer::update(StepReport& report) {
 
 void Trainer::require_finite(double value, const char* what) const {
   if (std::isfinite(value)) return;
-  throw NonFiniteError(
-      fmt::format("step {}: expected a finite {}, got {} ({})", steps_done_ + 1, what, value, last_batch_));
+  throw NonFiniteError(fmt::format("step {}: expected a finite {}, got {} ({}{})", steps_done_ + 1, what,
+                                   value, last_batch_, first_not_finite()));
+}
+
+std::string Trainer::first_not_finite() const {
+  const auto parameters = task_.model().trainable_parameters();
+  for (const auto& parameter : parameters)
+    if (!is_finite(parameter.value)) return "; not finite: weight " + parameter.name;
+  for (size_t i = 0; i < gradients_.size(); ++i)
+    if (!is_finite(gradients_[i])) return "; not finite: gradient of " + parameters[i].name;
+  return {};
+}
+
+void Trainer::require_finite_weights() {
+  finish_updates();
+  for (const auto& parameter : task_.model().trainable_parameters()) {
+    if (is_finite(parameter.value)) continue;
+    throw NonFiniteError(fmt::format("after step {}: expected finite weights, got NaN or Inf in {} ({})",
+                                     steps_done_, parameter.name, last_batch_));
+  }
 }
 
 TrainerState Trainer::state() {

@@ -9,6 +9,7 @@
 
 #include "formats/atomic_directory.h"
 #include "formats/console.h"
+#include "sampling/finite.h"
 #include "vcas/formats/error.h"
 #include "vcas/formats/json.h"
 #include "vcas/nn/tensor_file.h"
@@ -22,6 +23,17 @@ constexpr std::string_view kPrefix = "checkpoint-";
 constexpr const char* kStateFile = "training_state.json";
 constexpr const char* kOptimizerFile = "optimizer.safetensors";
 constexpr const char* kTensorsFile = "training_state.safetensors";
+
+/// @throws formats::InputError also where a value is not finite.
+nn::NamedTensors read_finite_tensors(const fs::path& file) {
+  auto tensors = nn::read_tensors(file);
+  for (const auto& [name, tensor] : tensors) {
+    if (!tensor.is_floating_point() || sampling::all_finite(tensor).item<bool>()) continue;
+    throw formats::InputError(file.string(),
+                              fmt::format("tensor '{}': expected finite values, got NaN or Inf", name));
+  }
+  return tensors;
+}
 
 /// @param newest stays in any case.
 void prune(const fs::path& output_dir, int64_t total_limit, const fs::path& newest) {
@@ -72,8 +84,8 @@ Checkpoint load_checkpoint(const fs::path& folder) {
   if (const auto problem = formats::verify_directory(folder)) {
     throw formats::InputError(folder.string(), "expected a whole checkpoint: " + *problem);
   }
-  return {formats::read_json(folder / kStateFile), nn::read_tensors(folder / kOptimizerFile),
-          nn::read_tensors(folder / kTensorsFile)};
+  return {formats::read_json(folder / kStateFile), read_finite_tensors(folder / kOptimizerFile),
+          read_finite_tensors(folder / kTensorsFile)};
 }
 
 std::vector<FoundCheckpoint> list_checkpoints(const fs::path& output_dir) {

@@ -164,10 +164,10 @@ RunResult launch(const RunOptions& options, Task& task, const std::string& task_
     method = std::move(probe);
   }
   Run run(options.train, settings_of(options, task, task_name, requests), task, *method);
-  if (auto summary = finished_summary(options, start, run)) return {{}, 0, {}, std::move(summary)};
+  if (auto summary = finished_summary(options, start, run)) return {{}, 0, {}, std::move(*summary)};
   if (checkpoint) run.resume(*checkpoint);
 
-  if (const int signal = requests.stop_signal()) return {{}, signal, {}, std::nullopt};
+  if (const int signal = requests.stop_signal()) return {{}, signal, {}, {}};
   if (continues_run(options, checkpoint))
     leave_other_branch(options.output_dir, run.steps_done());
   else

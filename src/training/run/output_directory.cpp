@@ -66,19 +66,18 @@ std::vector<fs::path> files_of_run(const fs::path& output_dir) {
   throw std::system_error(error, std::generic_category(), "cannot write to " + output_dir.string());
 }
 
-/// @return the folders that were missing, the innermost first.
-std::vector<fs::path> make_folders(const fs::path& folder) {
+MadeFolders make_folders(const fs::path& folder) {
   if (fs::exists(folder) && !fs::is_directory(folder))
     throw InputError(named(folder), "expected a folder, got a file");
   std::error_code error;
-  std::vector<fs::path> missing;
+  MadeFolders made;
   for (auto place = fs::absolute(folder).lexically_normal();
        place.has_relative_path() && !fs::exists(place, error); place = place.parent_path()) {
-    if (place.has_filename()) missing.push_back(place);
+    if (place.has_filename()) made.innermost_first.push_back(place);
   }
   fs::create_directories(folder, error);
   if (error) cannot_use(folder, error.value());
-  return missing;
+  return made;
 }
 
 bool is_still_at(const Descriptor& file, const fs::path& path) {
@@ -133,7 +132,11 @@ OutputDirectory::OutputDirectory(fs::path path)
 OutputDirectory::~OutputDirectory() {
   std::error_code ignored;  // a destructor has nobody to tell
   fs::remove(path_ / kLockFile, ignored);
-  for (const auto& folder : made_) fs::remove(folder, ignored);  // refuses one that is not empty
+}
+
+MadeFolders::~MadeFolders() {
+  std::error_code ignored;
+  for (const auto& folder : innermost_first) fs::remove(folder, ignored);  // refuses one that is not empty
 }
 
 bool OutputDirectory::is_empty() const {
@@ -154,15 +157,17 @@ void OutputDirectory::require_no_run() const {
 
 void OutputDirectory::require_nothing_foreign() const {
   const auto refuse = [&](const std::string& name) {
-    throw InputError(named(path_), fmt::format("expected a folder without files that no run wrote and that this "
-                                               "run would overwrite, got one with {}; choose another folder",
-                                               name));
+    throw InputError(named(path_),
+                     fmt::format("expected a folder without files that no run wrote and that this "
+                                 "run would overwrite, got one with {}; choose another folder",
+                                 name));
   };
   const bool has_run = fs::exists(path_ / kFirstFile);
   for (const auto name : kModelFiles)
     if (!has_run && fs::exists(path_ / name)) refuse(std::string(name));
   for (const auto& entry : fs::directory_iterator(path_))
-    if (checkpoint_step(entry.path()) && !is_checkpoint(entry.path())) refuse(entry.path().filename().string());
+    if (checkpoint_step(entry.path()) && !is_checkpoint(entry.path()))
+      refuse(entry.path().filename().string());
 }
 
 void OutputDirectory::remove_previous_run() const {
@@ -180,7 +185,7 @@ void require_inputs_stay(const fs::path& output_dir, const std::vector<fs::path>
     if (!fs::exists(input)) continue;
     const auto inside = fs::canonical(input).lexically_relative(output);
     const bool same = inside == ".";
-    if (!same && !is_name_of_run(*inside.begin())) continue;
+    if (inside.empty() || (!same && !is_name_of_run(*inside.begin()))) continue;
     throw InputError(named(output_dir),
                      fmt::format("expected another folder, since the run reads '{}', which it would {}",
                                  input.string(), same ? "write into" : "remove or overwrite"));

@@ -8,6 +8,17 @@
 
 namespace vcas::training {
 
+/// Folders that were made for something; those that stay empty are removed again.
+struct MadeFolders {
+  MadeFolders() = default;
+  MadeFolders(MadeFolders&&) = default;
+  MadeFolders& operator=(MadeFolders&&) = delete;
+  MadeFolders(const MadeFolders&) = delete;
+  ~MadeFolders();
+
+  std::vector<std::filesystem::path> innermost_first;
+};
+
 /// An output folder, held against other runs for as long as this lives. The hold is a lock of the operating
 /// system (flock on a hidden file), which ends with the process however that ends. On NFS it holds between
 /// hosts from Linux 2.6.12 on; a file system without locks is said on stderr.
@@ -17,7 +28,6 @@ class OutputDirectory {
   /// @throws formats::InputError: a file, another run holds it, or it cannot be made or written to.
   /// std::system_error when the disk is full.
   explicit OutputDirectory(std::filesystem::path path);
-  /// Folders that were made and stayed empty are removed again.
   ~OutputDirectory();
   OutputDirectory(const OutputDirectory&) = delete;
   OutputDirectory& operator=(const OutputDirectory&) = delete;
@@ -35,7 +45,7 @@ class OutputDirectory {
 
  private:
   std::filesystem::path path_;
-  std::vector<std::filesystem::path> made_;  ///< the innermost first
+  MadeFolders made_;
   formats::Descriptor lock_;
 };
 

@@ -84,15 +84,15 @@ RunResult Run::execute() {
     after_step(trainer_.step(), log, progress);
     if (settings_.requests.stops()) return stopped(log);
   }
-  auto result = finish(log, progress);
-  return result ? RunResult{std::move(*result), 0, {}, std::nullopt} : stopped(log);
+  if (auto result = finish(log, progress)) return std::move(*result);
+  return stopped(log);
 }
 
 RunResult Run::stopped(MetricsLog& log) {
   const int signal = settings_.requests.stop_signal();
   auto checkpoint = save_checkpoint();
   log.require_written();
-  return {summary(), signal, std::move(checkpoint), std::nullopt};
+  return {summary(), signal, std::move(checkpoint), {}};
 }
 
 void Run::after_step(const StepReport& step, MetricsLog& log, Progress& progress) {
@@ -142,6 +142,7 @@ bool Run::evaluate(MetricsLog& log, Progress& progress) {
 fs::path Run::save_checkpoint() {
   const int64_t step = trainer_.steps_done();
   if (last_saved_step_ == step) return checkpoint_path(settings_.output_dir, step);
+  trainer_.require_finite_weights();
   const TrainerState trainer = trainer_.state();
   Checkpoint checkpoint;
   checkpoint.state = {{"version", kStateVersion},
@@ -171,15 +172,16 @@ void Run::try_to_save_checkpoint(Progress& progress) {
   }
 }
 
-std::optional<RunSummary> Run::finish(MetricsLog& log, Progress& progress) {
+std::optional<RunResult> Run::finish(MetricsLog& log, Progress& progress) {
   if (!evaluation_ && !evaluate(log, progress)) return std::nullopt;
-  trainer_.finish_updates();
+  trainer_.require_finite_weights();
   task_.save_model(settings_.output_dir);
   RunSummary result = summary();
-  formats::write_file_atomically(settings_.output_dir / kSummaryFile, to_json(result).dump(2) + "\n");
+  auto document = to_json(result);
+  formats::write_file_atomically(settings_.output_dir / kSummaryFile, document.dump(2) + "\n");
   log.require_written();
   if (unsaved_) throw std::system_error(*unsaved_);
-  return result;
+  return RunResult{std::move(result), 0, {}, std::move(document)};
 }
 
 RunSummary Run::summary() const {

@@ -59,7 +59,8 @@ class Run {
   RunResult stopped(MetricsLog& log);
   std::filesystem::path save_checkpoint();
   void try_to_save_checkpoint(Progress& progress);
-  std::optional<RunSummary> finish(MetricsLog& log, Progress& progress);
+  /// @return nothing when the stop signal came first.
+  std::optional<RunResult> finish(MetricsLog& log, Progress& progress);
   RunSummary summary() const;
   bool is_due(IntervalStrategy strategy, int64_t interval) const;
 
