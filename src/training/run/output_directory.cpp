@@ -12,9 +12,9 @@ namespace {
 namespace fs = std::filesystem;
 using formats::InputError;
 
-constexpr const char* kRunFiles[] = {"metrics.jsonl",     "evaluations.jsonl", "summary.json",
-                                     "model.safetensors", "config.json",       "cost_table.json",
-                                     "probe.jsonl"};
+constexpr const char* kRunFiles[] = {
+    "metrics.jsonl", "evaluations.jsonl", "summary.json", "model.safetensors",
+    "config.json",   "cost_table.json",   "probe.jsonl",  "text_classification.json"};
 constexpr const char* kRunPrefixes[] = {"checkpoint-", "events.out.tfevents."};
 
 bool belongs_to_run(const fs::path& path) {
