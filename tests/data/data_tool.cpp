@@ -1,6 +1,6 @@
-// data_tool train|classes FILE...: what the readers of training files give, for tests that compare with Python.
-// A line of JSON a file: {"texts", "labels" (their classes), "label_names"} or {"error"}. With "classes",
-// numbers that are not whole are classes too.
+// data_tool train|classes FILE...: what the readers of training files give, for tests that compare with
+// Python. A line of JSON a file: {"texts", "labels" (their classes), "label_names"} or {"error"}. With
+// "classes", numbers that are not whole are classes too.
 #include <cstdio>
 #include <exception>
 #include <nlohmann/json.hpp>
