@@ -28,8 +28,10 @@ class RowReader final : public JsonHandler {
 
   /// Before a value at the top.
   void begin() { depth_ = row_depth_ = 0; }
+  /// After one.
+  void end() { ++complete_values_; }
+  int64_t complete_values() const { return complete_values_; }
   std::vector<TableRow>& rows() { return rows_; }
-  int64_t complete_rows() const { return complete_rows_; }
 
   bool null() override {
     const auto literal = take_literal();
@@ -124,10 +126,7 @@ class RowReader final : public JsonHandler {
 
   void end_row() {
     const auto missing = std::ranges::find(given_, false);
-    if (missing == given_.end()) {
-      ++complete_rows_;
-      return;
-    }
+    if (missing == given_.end()) return;
     std::ranges::sort(keys_);
     const auto& name = columns_[static_cast<std::size_t>(missing - given_.begin())];
     throw InputError(source_, rows_.back().line, missing_column(name, keys_));
@@ -137,7 +136,7 @@ class RowReader final : public JsonHandler {
   const std::vector<std::string>& columns_;
   const std::string& any_value_column_;
   std::vector<TableRow> rows_;
-  int64_t complete_rows_ = 0;
+  int64_t complete_values_ = 0;
   std::vector<bool> given_;        ///< by column, of the row at hand
   std::vector<std::string> keys_;  ///< of the row at hand
   std::ptrdiff_t chosen_ = kNone;  ///< column of the key at hand
@@ -179,6 +178,7 @@ void read_values(RowReader& reader, std::string_view text, std::string_view sour
   while ((position = text.find_first_not_of(kWhiteSpace, position)) != text.npos) {
     reader.begin();
     position = scan_json_value(text, position, source, first_line, reader);
+    reader.end();
   }
 }
 
@@ -213,8 +213,8 @@ Table parse_json_rows(std::string_view text, std::string_view source, const std:
     try {
       read_values(whole, text, source, 1);
     } catch (const InputError&) {
-      // Where no line holds a row, the file is an array or objects of many lines.
-      if (by_line.complete_rows() == 0) throw;
+      // Where the first line holds no whole value, the file is an array or objects of many lines.
+      if (by_line.complete_values() == 0) throw;
       std::rethrow_exception(fault);
     }
     table.rows = std::move(whole.rows());

@@ -1,23 +1,10 @@
 """Labels of a training file against Hugging Face: `datasets` and the logic of its example scripts."""
 
-import importlib.util
 import json
-import pathlib
 
+import data_readers
 import pytest
-
-HERE = pathlib.Path(__file__).resolve().parent
-
-
-def module(name):
-    spec = importlib.util.spec_from_file_location(f"tests_data_{name}", HERE / f"{name}.py")
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
-
-
-readers = module("readers")
-COLUMNS = module("label_columns").COLUMNS
+from label_columns import COLUMNS
 
 
 def write(folder, number, kind, labels):
@@ -33,17 +20,16 @@ def write(folder, number, kind, labels):
 @pytest.fixture(scope="module")
 def read(tmp_path_factory):
     """Both readings of every column: {(kind, labels): (ours, theirs)}."""
-    pytest.importorskip("datasets")
     folder = tmp_path_factory.mktemp("columns")
     files = [write(folder, number, kind, labels) for number, (kind, labels, _) in enumerate(COLUMNS)]
-    return list(zip(readers.ours(files)[0], readers.theirs(files)))
+    return list(zip(data_readers.ours(files)[0], data_readers.theirs(files)))
 
 
 @pytest.mark.parametrize("number", range(len(COLUMNS)), ids=lambda number: f"{COLUMNS[number][0]}-{COLUMNS[number][1]}")
 def test_columns(read, number):
     kind, _, expected = COLUMNS[number]
     ours, theirs = read[number]
-    classes, names = readers.classes_of(theirs)
+    classes, names = data_readers.classes_of(theirs)
     if expected is None:
         assert ours.get("label_names") == classes, ours
         assert ours["labels"] == names
@@ -58,13 +44,13 @@ def test_columns(read, number):
 
 def test_numbers_are_classes_where_the_flag_says_so(tmp_path):
     files = [write(tmp_path, 0, "csv", ["4.75", "0.0", "10.5"]), write(tmp_path, 1, "csv", ["2.0", "1"])]
-    results, said = readers.ours(files, "classes")
+    results, said = data_readers.ours(files, "classes")
     assert [result["label_names"] for result in results] == [["0", "4.75", "10.5"], ["1", "2"]]
     assert said == []
 
 
 def test_whole_floats_are_said_once(tmp_path):
-    _, said = readers.ours([write(tmp_path, 0, "csv", ["1.0", "2.0", "1.0"])])
+    _, said = data_readers.ours([write(tmp_path, 0, "csv", ["1.0", "2.0", "1.0"])])
     assert len(said) == 1
     assert "0.csv:2: column 'label'" in said[0] and "--problem_type single_label_classification" in said[0]
 

@@ -2,20 +2,14 @@
 accept a file they mostly read what Hugging Face's `datasets` reads."""
 
 import csv
-import importlib.util
 import io
 import json
 import math
-import pathlib
 import random
 import re
 
+import data_readers
 import pytest
-
-HERE = pathlib.Path(__file__).resolve().parent
-spec = importlib.util.spec_from_file_location("tests_data_readers", HERE / "readers.py")
-readers = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(readers)
 
 ROWS = [
     ("a dog", "x"), ('he said "good", twice', "y"), ("café 神奈川県", "x"), ("two\nlines", "y"), ("tab\there", "x"),
@@ -115,14 +109,13 @@ def names_its_place(message, path):
 @pytest.mark.long
 @pytest.mark.parametrize("kind", sorted(VALID))
 def test_malformed_files(kind, tmp_path):
-    pytest.importorskip("datasets")
     files = []
     for number, content in enumerate(mutations(kind)):
         files.append(tmp_path / f"{number}.{kind}")
         files[-1].write_bytes(content)
     assert len(files) >= 40
-    ours, _ = readers.ours(files)
-    theirs = readers.theirs(files)
+    ours, _ = data_readers.ours(files)
+    theirs = data_readers.theirs(files)
     good = 0
     for path, mine, reference in zip(files, ours, theirs):
         if "error" in mine:
@@ -139,7 +132,7 @@ def test_the_valid_files_are_read(kind, tmp_path):
     for number, content in enumerate(VALID[kind]):
         path = tmp_path / f"{number}.{kind}"
         path.write_bytes(content)
-        (read,), _ = readers.ours([path])
+        (read,), _ = data_readers.ours([path])
         assert "error" not in read
         if number == 0:
             assert list(zip(read["texts"], read["labels"])) == ROWS
