@@ -44,8 +44,6 @@ def classes_of(read):
     if any(label is None or isinstance(label, (list, dict)) for label in labels):
         return "missing", None
     names = [str(label) for label in labels]
-    try:
-        order = [str(label) for label in sorted(set(labels))]  # run_glue.py; run_classification.py sorts the names
-    except TypeError:
-        order = sorted(set(names))
-    return order, names
+    # run_glue.py sorts the values; of mixed types there is only the order of run_classification.py, by name.
+    alike = len({type(label) for label in labels}) == 1
+    return [str(label) for label in sorted(set(labels))] if alike else sorted(set(names)), names

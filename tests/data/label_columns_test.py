@@ -19,7 +19,7 @@ def write(folder, number, kind, labels):
 
 @pytest.fixture(scope="module")
 def read(tmp_path_factory):
-    """Both readings of every column: {(kind, labels): (ours, theirs)}."""
+    """Both readings of every column: [(ours, theirs)]."""
     folder = tmp_path_factory.mktemp("columns")
     files = [write(folder, number, kind, labels) for number, (kind, labels, _) in enumerate(COLUMNS)]
     return list(zip(data_readers.ours(files)[0], data_readers.theirs(files)))
