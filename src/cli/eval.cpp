@@ -25,8 +25,9 @@ void add_flags(EvalCommand& command) {
   flags.begin_group("Evaluation");
   flags.add("per_device_eval_batch_size", command.per_device_eval_batch_size, between(1, kMostTexts),
             "examples in a batch");
-  flags.add("predictions", command.predictions,
-            "write id, label and probabilities of every text: .csv, .tsv or .jsonl; id counts texts from 0");
+  flags.add(
+      "predictions", command.predictions,
+      "write id, label and probabilities of every text: .csv, .tsv, .jsonl or .json; id counts texts from 0");
   add_threads_flag(flags, command.common);
 }
 

@@ -1,9 +1,13 @@
 #include "vcas/data/tokenized_texts.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <future>
 #include <stdexcept>
 #include <string>
+
+#include "data/keyed_hash.h"
 
 namespace vcas::data {
 namespace {
@@ -32,6 +36,21 @@ Part tokenize(const TextDataset& dataset, const text::Tokenizer& tokenizer, int6
   return part;
 }
 
+/// A hash of whole numbers in their order.
+class Digest {
+ public:
+  template <typename Number>
+  void add(const std::vector<Number>& numbers) {
+    add(numbers.size());
+    for (const auto number : numbers) add(static_cast<uint64_t>(number));
+  }
+  void add(uint64_t number) { hash_ = mix64(hash_ ^ number); }
+  std::string text() const { return fmt::format("{:016x}", hash_); }
+
+ private:
+  uint64_t hash_ = 0;
+};
+
 }  // namespace
 
 TokenizedTexts::TokenizedTexts(const TextDataset& dataset, const text::Tokenizer& tokenizer,
@@ -57,6 +76,13 @@ TokenizedTexts::TokenizedTexts(const TextDataset& dataset, const text::Tokenizer
     second_begin_.insert(second_begin_.end(), part.second_begin.begin(), part.second_begin.end());
     truncated_count_ += part.truncated_count;
   }
+  Digest digest;
+  digest.add(ids_);
+  digest.add(offsets_);
+  digest.add(second_begin_);
+  digest.add(labels_);
+  for (const auto& name : dataset.label_names) digest.add(fnv1a64(name));
+  digest_ = digest.text();
 }
 
 int64_t TokenizedTexts::length(int64_t example) const { return static_cast<int64_t>(ids(example).size()); }

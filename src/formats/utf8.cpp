@@ -59,19 +59,22 @@ std::optional<std::size_t> first_invalid_utf8(std::string_view bytes) {
 }
 
 int64_t line_of(std::string_view bytes, std::size_t position) {
-  const auto before = bytes.substr(0, std::min(position, bytes.size()));
-  return 1 + std::count(before.begin(), before.end(), '\n');
+  int64_t line = 1;
+  for (std::size_t i = 0; i < std::min(position, bytes.size()); ++i) {
+    if (bytes[i] == '\n' || (bytes[i] == '\r' && byte_at(bytes, i + 1) != '\n')) ++line;
+  }
+  return line;
 }
 
 void require_utf8(std::string_view bytes, std::string_view source) {
   const auto position = first_invalid_utf8(bytes);
   if (!position) return;
-  const auto line_begin = *position == 0 ? 0 : bytes.rfind('\n', *position - 1) + 1;  // npos + 1 is 0
+  const auto line_begin = bytes.substr(0, *position).find_last_of("\r\n") + 1;  // npos + 1 is 0
   const bool utf16 = bytes.starts_with("\xFF\xFE") || bytes.starts_with("\xFE\xFF");
   throw InputError(
       source, line_of(bytes, *position),
       fmt::format("expected UTF-8, got byte 0x{:02x} (byte {} of the line){}", byte_at(bytes, *position),
-                  *position - line_begin + 1, utf16 ? "; the file looks like UTF-16" : ""));
+                  *position - line_begin + 1, utf16 ? "; the file looks like UTF-16: save it as UTF-8" : ""));
 }
 
 }  // namespace vcas::formats

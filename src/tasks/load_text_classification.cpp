@@ -1,10 +1,10 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <utility>
 
 #include "formats/warning.h"
+#include "tasks/text_data.h"
 #include "vcas/formats/error.h"
 #include "vcas/models/hugging_face/model_directory.h"
 #include "vcas/tasks/classification_metrics.h"
@@ -20,30 +20,6 @@ using models::hugging_face::ModelDirectory;
 
 constexpr const char* kName = "text-classification";
 constexpr const char* kWordNetNouns = "wordnet-nouns";
-
-struct TextSplits {
-  data::TextDataset train;
-  std::optional<data::TextDataset> validation;
-};
-
-TextSplits read_splits(const TextClassificationOptions& options) {
-  TextSplits splits;
-  if (options.dataset == kWordNetNouns) {
-    auto wordnet = data::read_wordnet_nouns();
-    splits = {std::move(wordnet.train), std::move(wordnet.validation)};
-  } else {
-    splits.train = options.label_names.empty()
-                       ? data::read_training_file(options.train_file, options.columns)
-                       : data::read_evaluation_file(options.train_file, options.columns, options.label_names);
-    if (!options.validation_file.empty()) {
-      splits.validation =
-          data::read_evaluation_file(options.validation_file, options.columns, splits.train.label_names);
-    }
-  }
-  if (options.max_train_samples) splits.train.keep_first(*options.max_train_samples);
-  if (options.max_eval_samples && splits.validation) splits.validation->keep_first(*options.max_eval_samples);
-  return splits;
-}
 
 void require_length_fits(const TextClassificationOptions& options, const ModelDirectory& directory) {
   const int64_t positions = directory.longest_text();
@@ -64,24 +40,12 @@ data::TokenizedTexts tokenize(const data::TextDataset& dataset, const ModelDirec
   return texts;
 }
 
-data::TextDataset read_held_out(const TextClassificationOptions& options,
-                                const std::vector<std::string>& labels) {
-  if (options.dataset != kWordNetNouns) {
-    return data::read_evaluation_file(options.validation_file, options.columns, labels);
-  }
-  auto held_out = data::read_wordnet_nouns().validation;
-  if (held_out.label_names != labels) {
-    throw InputError(fmt::format("{}: expected the classes of {} ({}), got {}",
-                                 options.model_name_or_path.string(), kWordNetNouns,
-                                 fmt::join(held_out.label_names, ", "), fmt::join(labels, ", ")));
-  }
-  return held_out;
-}
-
 TextClassification::Storage storage_of(const ModelDirectory& directory,
-                                       const std::vector<std::string>& labels) {
-  return {[directory, labels](const models::TextClassifier& model, const fs::path& folder) {
+                                       const std::vector<std::string>& labels,
+                                       const TextClassificationOptions& options) {
+  return {[directory, labels, options](const models::TextClassifier& model, const fs::path& folder) {
             models::hugging_face::save_text_classifier(directory, model, labels, folder);
+            write_text_settings(options, folder);
           },
           [](models::TextClassifier& model, const fs::path& folder) {
             models::hugging_face::load_weights(model, folder);
@@ -97,7 +61,7 @@ std::unique_ptr<TextClassification> load_text_classification(const TextClassific
   const auto directory =
       models::hugging_face::read_model_directory(checkpoint.value_or(data.model_name_or_path));
   require_length_fits(data, directory);
-  const TextSplits splits = read_splits(data);
+  const TextSplits splits = read_splits(data, {directory.path, directory.labels, checkpoint.has_value()});
   const auto& labels = splits.train.label_names;
   auto train = tokenize(splits.train, directory, data.max_seq_length, "training texts");
   std::optional<data::TokenizedTexts> validation;
@@ -107,7 +71,7 @@ std::unique_ptr<TextClassification> load_text_classification(const TextClassific
   auto model = models::hugging_face::load_text_classifier(directory, labels, options.seed,
                                                           /*require_head=*/checkpoint.has_value());
   return std::make_unique<TextClassification>(std::move(model), std::move(train), std::move(validation),
-                                              options, storage_of(directory, labels));
+                                              options, storage_of(directory, labels, data));
 }
 
 training::RunResult train_text_classifier(const TextClassificationOptions& data,
@@ -123,6 +87,7 @@ TextEvaluation evaluate_text_classifier(const TextClassificationOptions& options
                                         const training::StopRequested& stop_requested) {
   const auto directory = models::hugging_face::read_model_directory(options.model_name_or_path);
   require_length_fits(options, directory);
+  warn_of_other_settings(options, directory.path);
   const auto labels = directory.labels_or_default();
   auto dataset = read_held_out(options, labels);
   if (options.max_eval_samples) dataset.keep_first(*options.max_eval_samples);

@@ -34,7 +34,7 @@ std::string prediction_line(const TextEvaluation& evaluation, int64_t id, TableF
       names[static_cast<size_t>(evaluation.predictions.classes[static_cast<size_t>(id)])];
   const float* probabilities =
       evaluation.predictions.probabilities.const_data_ptr<float>() + id * static_cast<int64_t>(names.size());
-  if (format == TableFormat::jsonl) {
+  if (format == TableFormat::json) {
     nlohmann::ordered_json line = {
         {"id", id}, {"label", label}, {"probabilities", nlohmann::ordered_json::object()}};
     for (size_t k = 0; k < names.size(); ++k) line["probabilities"][names[k]] = probabilities[k];
@@ -50,7 +50,7 @@ std::string prediction_line(const TextEvaluation& evaluation, int64_t id, TableF
 
 void write_predictions(const TextEvaluation& evaluation, const std::filesystem::path& path) {
   const TableFormat format = formats::table_format(path);
-  std::string content = format == TableFormat::jsonl ? std::string() : prediction_header(evaluation, format);
+  std::string content = format == TableFormat::json ? std::string() : prediction_header(evaluation, format);
   for (int64_t id = 0; id < evaluation.scores.examples; ++id)
     content += prediction_line(evaluation, id, format);
   formats::write_file_atomically(path, content);

@@ -63,7 +63,8 @@ models::TextBatch TextClassification::make_batch(const training::BatchRequest& r
 nlohmann::json TextClassification::fingerprint() const {
   return {{"training examples", train_.size()},
           {"training tokens", train_.token_count()},
-          {"max_seq_length", train_.max_length()}};
+          {"max_seq_length", train_.max_length()},
+          {"training data", train_.digest()}};
 }
 
 std::optional<training::Evaluation> TextClassification::evaluate(

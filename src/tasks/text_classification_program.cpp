@@ -22,7 +22,7 @@ void TextClassificationProgram::add_flags(FlagTable& flags, bool training) {
             "DIR");
   if (training) {
     flags.add("train_file", options_.train_file,
-              "texts to learn from: .csv, .tsv or .jsonl with named columns");
+              "texts to learn from: .csv, .tsv, .jsonl or .json with named columns");
   }
   flags.add("validation_file", options_.validation_file, "held-out texts, same columns");
   std::vector<std::pair<std::string, std::string>> datasets;
@@ -32,6 +32,18 @@ void TextClassificationProgram::add_flags(FlagTable& flags, bool training) {
   flags.add("text_column", options_.columns.text, "column of the text");
   flags.add("text_pair_column", options_.columns.text_pair, "column of the second text, for pairs");
   flags.add("label_column", options_.columns.label, "column of the class, an integer or a name");
+  const std::vector<std::pair<std::string, std::optional<bool>>> quoting = {
+      {"auto", std::nullopt}, {"quoted", true}, {"raw", false}};
+  flags.add_choice(
+      "quoting", options_.columns.quoted, quoting,
+      "of .csv and .tsv: whether quotes enclose fields; auto: in .csv, and in .tsv if all of them do");
+  if (training) {
+    const std::vector<std::pair<std::string, std::string>> types = {
+        {"single_label_classification", "single_label_classification"}};
+    flags.add_choice("problem_type", options_.problem_type, types,
+                     "labels that are numbers, whole or not, are classes",
+                     {"regression", "multi_label_classification"});
+  }
   flags.add("max_seq_length", options_.max_seq_length, at_least(2),
             "tokens of a text at most; longer ones are cut");
   if (training)

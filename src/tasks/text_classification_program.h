@@ -23,7 +23,7 @@ class TextClassificationProgram final : public TaskProgram {
   TextClassificationOptions options_;
 };
 
-/// Writes id, label and probabilities of every text: .csv, .tsv or .jsonl.
+/// Writes id, label and probabilities of every text: .csv, .tsv, .jsonl or .json (a line a text too).
 /// @throws formats::InputError for another suffix; std::system_error when the disk refuses.
 void write_predictions(const TextEvaluation& evaluation, const std::filesystem::path& path);
 

@@ -80,6 +80,9 @@ FLAGS = [
     (["--save_strategy", "step"], ["--save_strategy", "steps", "epoch", "step"]),
     (["--overwrite_output_dir", "maybe"], ["--overwrite_output_dir", "true or false", "maybe"]),
     (["--dataset", "wordnet-nouns"], ["--dataset", "--train_file"]),
+    (["--problem_type", "regression"], ["--problem_type", "regression", "not available", "single_label_classification"]),
+    (["--problem_type", "multi_label_classification"], ["--problem_type", "multi_label_classification", "not available"]),
+    (["--quoting", "never"], ["--quoting", "auto", "quoted", "raw", "never"]),
     (["--max_seq_length", "65"], ["max_seq_length", "64", "65"]),
     (["--text_pair_column", "sentence", "--max_seq_length", "2"], ["max_seq_length", "3 to 64", "2"]),
     (["--learning_rate"], ["learning_rate"]),
@@ -130,7 +133,15 @@ TABLES = [
     ("train.tsv", b"sentence\tlabel\na\tx\nb\n", ["train.tsv:3"]),
     ("train.jsonl", b'{"sentence": "a", "label": 0}\n{"sentence": "b"}\n', ["train.jsonl:2", "label"]),
     ("train.jsonl", b'{"sentence": "a", "label": 0}\n{"sentence": \n', ["train.jsonl:2"]),
-    ("train.txt", b"a\n", ["train.txt", ".csv", ".tsv", ".jsonl"]),
+    ("train.txt", b"a\n", ["train.txt", ".csv", ".tsv", ".jsonl", ".json"]),
+    ("train.csv", b"sentence,label\na,x\nb,\n", ["train.csv:3", "'label'", "expected a class, got nothing"]),
+    ("train.csv", b"sentence,label\na,1\nb,NA\n", ["train.csv:3", "'label'", "'NA'", "missing"]),
+    ("train.csv", b"sentence,label\na,1\nb,4.75\n", ["train.csv:3", "'label'", "4.75", "regression", "--problem_type"]),
+    ("train.csv", b"sentence;label\na;x\nb;y\n", ["train.csv:1", "did you mean", "';'"]),
+    ("train.csv", b"sentence,label\n,\n,\n", ["train.csv", "row"]),
+    ("train.csv", "sentence,label\na,x\nb,y\n".encode("utf-16"), ["train.csv:1", "UTF-16", "UTF-8"]),
+    ("train.jsonl", b'{"sentence": "a", "label": 0}\n{"sentence": "b", "label": null}\n', ["train.jsonl:2", "null"]),
+    ("train.json", b'[{"sentence": "a", "label": 0},\n{"sentence": true, "label": 1}]', ["train.json:2", "sentence", "true"]),
 ]
 
 

@@ -29,6 +29,8 @@ struct TextClassificationOptions {
   data::TextColumns columns;
   /// Of the classes, in the order of their ids. Empty: the training file's own (data::read_training_file).
   std::vector<std::string> label_names;
+  /// "single_label_classification": numbers that are not whole are classes too. Empty: they are refused.
+  std::string problem_type;
   int64_t max_seq_length = 128;
   std::optional<int64_t> max_train_samples;
   std::optional<int64_t> max_eval_samples;

@@ -33,8 +33,9 @@ constexpr const char* kLockFile = ".vcas.lock";
 /// Every run writes it from its first moment on; what it writes at its end is told from others' files by it.
 constexpr std::string_view kFirstFile = "metrics.jsonl";
 constexpr std::string_view kModelFiles[] = {"model.safetensors", "config.json"};
-constexpr std::string_view kRunFiles[] = {kFirstFile,     "evaluations.jsonl", "summary.json", kModelFiles[0],
-                                          kModelFiles[1], "cost_table.json",   "probe.jsonl"};
+constexpr std::string_view kRunFiles[] = {
+    kFirstFile,     "evaluations.jsonl", "summary.json", kModelFiles[0],
+    kModelFiles[1], "cost_table.json",   "probe.jsonl",  "text_classification.json"};
 
 std::string named(const fs::path& output_dir) { return "output_dir " + output_dir.string(); }
 

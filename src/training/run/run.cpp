@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kStateVersion = 5;
+constexpr int64_t kStateVersion = 6;
 
 void require_same_options(const fs::path& checkpoint, const nlohmann::json& saved,
                           const nlohmann::json& present) {
