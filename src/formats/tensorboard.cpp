@@ -5,10 +5,10 @@
 
 #include <array>
 #include <bit>
-#include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <system_error>
+
+#include "formats/host_name.h"
 
 namespace vcas::formats {
 

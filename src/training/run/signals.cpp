@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <charconv>
 #include <cstdlib>
 #include <string_view>
@@ -10,19 +11,19 @@ namespace vcas::training {
 namespace {
 
 // A handler is given nothing but the signal, so what it notes can only lie here.
-volatile std::sig_atomic_t stop_signal = 0;
-volatile std::sig_atomic_t own_stop_seen = 0;  // one that the parent did not pass on
-volatile std::sig_atomic_t save_asked = 0;
+std::atomic<int> stop_signal = 0;
+std::atomic<bool> own_stop_seen = false;  // one that the parent did not pass on
+std::atomic<bool> save_asked = false;
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
 pid_t parent = 0;
 
 void note_stop(int signal, siginfo_t* info, void* /*context*/) {
   const bool passed_on = parent != 0 && info->si_code == SI_USER && info->si_pid == parent;
-  if (!passed_on && own_stop_seen != 0) _exit(128 + signal);
-  if (!passed_on) own_stop_seen = 1;
+  if (!passed_on && own_stop_seen.exchange(true)) _exit(128 + signal);
   if (stop_signal == 0) stop_signal = signal;
 }
 
-void note_save(int /*signal*/) { save_asked = 1; }
+void note_save(int /*signal*/) { save_asked = true; }
 
 pid_t parent_in_environment() {
   const char* text = std::getenv(kParentVariable);
@@ -37,7 +38,8 @@ pid_t parent_in_environment() {
 }  // namespace
 
 RunSignals::RunSignals() {
-  stop_signal = own_stop_seen = save_asked = 0;
+  stop_signal = 0;
+  own_stop_seen = save_asked = false;
   parent = parent_in_environment();
   struct sigaction stop {};
   stop.sa_sigaction = note_stop;
@@ -62,12 +64,7 @@ RunSignals::~RunSignals() {
 }
 
 RunRequests RunSignals::requests() const {
-  return {[] { return static_cast<int>(stop_signal); },
-          [] {
-            const bool asked = save_asked != 0;
-            save_asked = 0;
-            return asked;
-          }};
+  return {[] { return stop_signal.load(); }, [] { return save_asked.exchange(false); }};
 }
 
 }  // namespace vcas::training
