@@ -181,7 +181,7 @@ TEST(ScriptSafe, EndsNoScriptAndStaysTheSameJson) {
   const auto text = script_safe(content);
   EXPECT_EQ(text.find('<'), std::string::npos);
   EXPECT_EQ(json::parse(text), content);
-  EXPECT_NO_THROW(json::parse(script_safe({"\xFF"}))) << "a folder's name need not be UTF-8";
+  EXPECT_FALSE(json::parse(script_safe({"\xFF"})).empty()) << "a folder's name need not be UTF-8";
 }
 
 TEST(ReportPage, HoldsContentAndLibraryAndNothingFromElsewhere) {

@@ -197,6 +197,7 @@ TEST(Baselines, RefuseOptionsOutOfRange) {
 /// All gradients of a pass in one row, float64.
 at::Tensor flat(const std::vector<at::Tensor>& gradients) {
   std::vector<at::Tensor> rows;
+  rows.reserve(gradients.size());
   for (const auto& gradient : gradients)
     rows.push_back((gradient.is_sparse() ? gradient.to_dense() : gradient).reshape({-1}).to(at::kDouble));
   return at::cat(rows);

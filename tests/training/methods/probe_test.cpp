@@ -17,7 +17,6 @@
 namespace vcas::training {
 namespace {
 
-using testing::copies;
 using testing::equal_tensors;
 using testing::FakeRun;
 
