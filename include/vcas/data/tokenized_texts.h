@@ -32,8 +32,8 @@ class TokenizedTexts {
   /// Texts that were longer than max_length.
   int64_t truncated_count() const { return truncated_count_; }
   int64_t token_count() const { return offsets_.back(); }
-  /// Of tokens, token types, labels and names of the classes, in their order: 16 hexadecimal digits. Equal for
-  /// equal data on every machine.
+  /// Of tokens, token types, labels and names of the classes, in their order: 16 hexadecimal digits. Equal
+  /// for equal data on every machine.
   const std::string& digest() const { return digest_; }
 
   /// @throws std::out_of_range for an index outside the dataset.
