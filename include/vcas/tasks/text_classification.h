@@ -15,6 +15,7 @@
 #include "vcas/models/text_classifier.h"
 #include "vcas/training/loop/task.h"
 #include "vcas/training/run/options.h"
+#include "vcas/training/run/requests.h"
 #include "vcas/training/run/result.h"
 
 namespace vcas::tasks {
