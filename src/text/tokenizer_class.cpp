@@ -35,7 +35,7 @@ TokenizerClass read_tokenizer_class(const std::filesystem::path& folder) {
     if (!std::filesystem::exists(path)) continue;
     const nlohmann::json json = formats::read_json(path);
     const formats::JsonObject object(json, path.string());
-    if (!object.has(kKey) || object.string(kKey).empty()) continue;
+    if (!object.has(kKey)) continue;
     if (const auto known = class_of(object.string(kKey))) return *known;
     object.fail(kKey,
                 "a WordPiece tokenizer: 'BertTokenizer' or one of its kind (DistilBert, Electra, "
