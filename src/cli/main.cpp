@@ -1,3 +1,4 @@
+#include <c10/util/Exception.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <malloc.h>
@@ -79,6 +80,9 @@ int main(int argc, char** argv) {
   } catch (const vcas::formats::InputError& error) {
     fmt::print(stderr, "vcas: {}\n", error.what());
     return vcas::cli::kExitInput;
+  } catch (const c10::Error& error) {
+    fmt::print(stderr, "vcas: {}\n", error.what_without_backtrace());
+    return vcas::cli::kExitFault;
   } catch (const std::exception& error) {
     fmt::print(stderr, "vcas: {}\n", error.what());
     return vcas::cli::kExitFault;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "formats/warning.h"
+#include "tasks/check_texts.h"
 #include "vcas/formats/error.h"
 #include "vcas/models/hugging_face/model_directory.h"
 #include "vcas/tasks/classification_metrics.h"
@@ -52,11 +53,13 @@ void require_length_fits(const TextClassificationOptions& options, const ModelDi
     throw InputError(fmt::format("max_seq_length: expected {} to {} ({}: max_position_embeddings), got {}",
                                  minimum, positions, directory.path.string(), options.max_seq_length));
   }
+  warn_of_model_max_length(directory, options.max_seq_length);
 }
 
 data::TokenizedTexts tokenize(const data::TextDataset& dataset, const ModelDirectory& directory,
                               int64_t max_length, std::string_view part) {
   data::TokenizedTexts texts(dataset, *directory.tokenizer, max_length, at::get_num_threads());
+  require_embeddings(texts, directory, part);
   if (texts.truncated_count() > 0) {
     formats::warn(fmt::format("{}: {} of {} texts are longer than max_seq_length {} and were cut", part,
                               texts.truncated_count(), texts.size(), max_length));
@@ -105,7 +108,8 @@ std::unique_ptr<TextClassification> load_text_classification(const TextClassific
     validation = tokenize(*splits.validation, directory, data.max_seq_length, "evaluation texts");
   }
   auto model = models::hugging_face::load_text_classifier(directory, labels, options.seed,
-                                                          /*require_head=*/checkpoint.has_value());
+                                                          /*require_head=*/checkpoint.has_value(),
+                                                          data.ignore_mismatched_sizes);
   return std::make_unique<TextClassification>(std::move(model), std::move(train), std::move(validation),
                                               options, storage_of(directory, labels));
 }
@@ -128,6 +132,7 @@ TextEvaluation evaluate_text_classifier(const TextClassificationOptions& options
   const auto model =
       models::hugging_face::load_text_classifier(directory, labels, /*seed=*/0, /*require_head=*/true);
   auto predictions = predict(*model, texts, batch_size);
+  require_finite(predictions);
   auto scores = score_predictions(predictions.labels, predictions.classes,
                                   static_cast<int64_t>(labels.size()), predictions.loss);
   return {std::move(scores), std::move(predictions), labels};

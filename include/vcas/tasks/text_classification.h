@@ -30,6 +30,7 @@ struct TextClassificationOptions {
   /// Of the classes, in the order of their ids. Empty: the training file's own (data::read_training_file).
   std::vector<std::string> label_names;
   int64_t max_seq_length = 128;
+  bool ignore_mismatched_sizes = false;  ///< draws tensors that have another shape in the model's files
   std::optional<int64_t> max_train_samples;
   std::optional<int64_t> max_eval_samples;
 };
