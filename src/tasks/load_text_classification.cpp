@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "formats/warning.h"
+#include "tasks/check_texts.h"
 #include "tasks/text_data.h"
 #include "vcas/formats/error.h"
 #include "vcas/models/hugging_face/model_directory.h"
@@ -28,11 +29,13 @@ void require_length_fits(const TextClassificationOptions& options, const ModelDi
     throw InputError(fmt::format("max_seq_length: expected {} to {} ({}: max_position_embeddings), got {}",
                                  minimum, positions, directory.path.string(), options.max_seq_length));
   }
+  warn_of_model_max_length(directory, options.max_seq_length);
 }
 
 data::TokenizedTexts tokenize(const data::TextDataset& dataset, const ModelDirectory& directory,
                               int64_t max_length, std::string_view part) {
   data::TokenizedTexts texts(dataset, *directory.tokenizer, max_length, at::get_num_threads());
+  require_embeddings(texts, directory, part);
   if (texts.truncated_count() > 0) {
     formats::warn(fmt::format("{}: {} of {} texts are longer than max_seq_length {} and were cut", part,
                               texts.truncated_count(), texts.size(), max_length));
@@ -69,7 +72,8 @@ std::unique_ptr<TextClassification> load_text_classification(const TextClassific
     validation = tokenize(*splits.validation, directory, data.max_seq_length, "evaluation texts");
   }
   auto model = models::hugging_face::load_text_classifier(directory, labels, options.seed,
-                                                          /*require_head=*/checkpoint.has_value());
+                                                          /*require_head=*/checkpoint.has_value(),
+                                                          data.ignore_mismatched_sizes);
   return std::make_unique<TextClassification>(std::move(model), std::move(train), std::move(validation),
                                               options, storage_of(directory, labels, data));
 }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "nn/host_values.h"
+#include "tasks/check_texts.h"
 #include "vcas/data/order.h"
 #include "vcas/tasks/classification_metrics.h"
 
@@ -40,7 +41,10 @@ Predictions predict(models::TextClassifier& model, const data::TokenizedTexts& t
   }
   // In float64, so that the mean over many texts does not depend on the batch size.
   const double loss = at::cross_entropy_loss(logits.to(at::kDouble), nn::to_tensor(labels)).item<double>();
-  return {at::softmax(logits, 1), std::move(labels), nn::to_vector<int64_t>(logits.argmax(1)), loss};
+  Predictions predictions{at::softmax(logits, 1), std::move(labels), nn::to_vector<int64_t>(logits.argmax(1)),
+                          loss};
+  require_finite(predictions);
+  return predictions;
 }
 
 TextClassification::TextClassification(std::shared_ptr<models::TextClassifier> model,

@@ -21,6 +21,8 @@ void TextClassificationProgram::add_flags(FlagTable& flags, bool training) {
             "folder of a Hugging Face model: config.json, model.safetensors, tokenizer.json or vocab.txt",
             "DIR");
   if (training) {
+    flags.add("ignore_mismatched_sizes", options_.ignore_mismatched_sizes,
+              "draw tensors of another shape in the model's files anew, such as the head of other classes");
     flags.add("train_file", options_.train_file,
               "texts to learn from: .csv, .tsv, .jsonl or .json with named columns");
   }

@@ -50,6 +50,31 @@ TEST(BertConfig, NullIsAsGoodAsMissing) {
   EXPECT_EQ(read(config).num_labels, 2);
 }
 
+TEST(BertConfig, SizesThatAreMissingAreThoseOfBertBase) {
+  const auto config = read({{"model_type", "bert"}});
+  EXPECT_EQ(config.vocab_size, 30522);
+  EXPECT_EQ(config.hidden_size, 768);
+  EXPECT_EQ(config.num_hidden_layers, 12);
+  for (const char* key : {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads",
+                          "intermediate_size", "max_position_embeddings", "type_vocab_size"}) {
+    EXPECT_EQ(refusal({{key, nullptr}}), std::string("config.json: key '") + key +
+                                             "': expected an integer in [1, 1000000000], got null");
+  }
+}
+
+TEST(BertConfig, KnowsHuggingFacesNamesOfGelu) {
+  auto config = small_json();
+  for (const char* name : {"gelu", "gelu_python"}) {
+    config["hidden_act"] = name;
+    EXPECT_FALSE(read(config).tanh_gelu()) << name;
+  }
+  for (const char* name :
+       {"gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_accurate", "gelu_python_tanh"}) {
+    config["hidden_act"] = name;
+    EXPECT_TRUE(read(config).tanh_gelu()) << name;
+  }
+}
+
 TEST(BertConfig, CountsLabels) {
   auto config = small_json();
   config["num_labels"] = 5;
@@ -67,7 +92,11 @@ TEST(BertConfig, NamesFileAndKeyOfWhatItRefuses) {
   EXPECT_EQ(refusal({{"hidden_dropout_prob", 1}}),
             "config.json: key 'hidden_dropout_prob': expected a probability below 1, got 1");
   EXPECT_EQ(refusal({{"hidden_act", "relu6"}}),
-            "config.json: key 'hidden_act': expected 'gelu', 'gelu_new' or 'gelu_pytorch_tanh', got 'relu6'");
+            "config.json: key 'hidden_act': expected one of 'gelu', 'gelu_python', 'gelu_new', "
+            "'gelu_pytorch_tanh', "
+            "'gelu_fast', 'gelu_accurate', 'gelu_python_tanh', got 'relu6'");
+  EXPECT_EQ(refusal({{"id2label", {{"0", "no"}, {"2", "yes"}}}}),
+            "config.json: key 'id2label.1': expected a string, got nothing");
   EXPECT_EQ(refusal({{"is_decoder", true}}),
             "config.json: key 'is_decoder': expected false (the only supported value), got true");
   EXPECT_EQ(refusal({{"model_type", "roberta"}}),

@@ -25,11 +25,15 @@ struct BertConfig {
   double attention_probs_dropout_prob = 0.1;
   double classifier_dropout = 0.1;  ///< hidden_dropout_prob where config.json says nothing else
   double initializer_range = 0.02;
-  std::string hidden_act = "gelu";  ///< "gelu" (erf) or "gelu_new"/"gelu_pytorch_tanh" (tanh)
+  std::string hidden_act = "gelu";  ///< a GELU by erf or tanh, by Hugging Face's names (ACT2FN)
   int64_t num_labels = 2;           ///< from id2label, else num_labels
 
-  /// Reads config.json. @throws formats::InputError for a missing, wrong-typed or unsupported value.
+  /// Reads config.json: Hugging Face's defaults for what is missing. @throws formats::InputError for a
+  /// wrong-typed or unsupported value.
   static BertConfig from_json(const formats::JsonObject& json);
+
+  /// Whether hidden_act is a GELU by tanh.
+  bool tanh_gelu() const;
 };
 
 /// Names of BERT's tensors in Hugging Face's files. Pooler and classifier are the head.
@@ -45,9 +49,11 @@ struct LoadedClassifier {
 /// @param tensors as read from model.safetensors, copied.
 /// @param seed    draws the tensors of a missing head (normal, initializer_range).
 /// @param require_head a missing head is an error instead.
-/// @throws std::invalid_argument naming every tensor that is missing or has a wrong shape or dtype.
+/// @param ignore_mismatched_sizes draws tensors that have another shape in the file.
+/// @throws std::invalid_argument naming every tensor that is missing, has a wrong shape or dtype, or holds a
+///         value that is not finite.
 LoadedClassifier make_bert_classifier(const BertConfig& config, const nn::NamedTensors& tensors,
-                                      uint64_t seed, bool require_head);
+                                      uint64_t seed, bool require_head, bool ignore_mismatched_sizes = false);
 
 /// Tensors of a model that knows nothing yet, without a head, for make_bert_classifier: weights and tables
 /// normal with initializer_range, biases 0, LayerNorms 1.

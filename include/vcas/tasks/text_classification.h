@@ -33,6 +33,7 @@ struct TextClassificationOptions {
   /// "single_label_classification": numbers that are not whole are classes too. Empty: they are refused.
   std::string problem_type;
   int64_t max_seq_length = 128;
+  bool ignore_mismatched_sizes = false;  ///< draws tensors that have another shape in the model's files
   std::optional<int64_t> max_train_samples;
   std::optional<int64_t> max_eval_samples;
 };
@@ -44,7 +45,8 @@ struct Predictions {
   std::vector<int64_t> classes;  ///< the most probable one
   double loss = 0;               ///< mean cross-entropy
 };
-/// @throws training::EvaluationStopped when asked to stop.
+/// @throws training::EvaluationStopped when asked to stop. std::runtime_error naming the first text whose
+/// result is not finite.
 Predictions predict(
     models::TextClassifier& model, const data::TokenizedTexts& texts, int64_t batch_size,
     const ops::ComputeOptions& compute = {},
