@@ -22,7 +22,7 @@ constexpr const char* kSingleFile = "model.safetensors";
 constexpr const char* kIndexFile = "model.safetensors.index.json";
 constexpr const char* kPickledFiles[] = {"pytorch_model.bin", "pytorch_model.bin.index.json"};
 
-bool exists(const fs::path& path) {
+bool is_present(const fs::path& path) {
   std::error_code error;
   return fs::exists(fs::symlink_status(path, error));
 }
@@ -71,7 +71,7 @@ WeightFiles read_shards(const fs::path& index) {
 
 [[noreturn]] void fail_without_weights(const fs::path& folder) {
   for (const char* name : kPickledFiles) {
-    if (!exists(folder / name)) continue;
+    if (!is_present(folder / name)) continue;
     throw InputError((folder / name).string(),
                      fmt::format("pickled weights are not read; expected {}. This writes it:\n  python -c "
                                  "\"import transformers as t; f = '{}'; c = t.AutoConfig.from_pretrained(f); "
@@ -95,8 +95,8 @@ std::string WeightFiles::located(const std::string& message) const {
 }
 
 WeightFiles read_weight_files(const fs::path& folder) {
-  if (exists(folder / kSingleFile)) return {folder / kSingleFile, nn::read_tensors(folder / kSingleFile), {}};
-  if (exists(folder / kIndexFile)) return read_shards(folder / kIndexFile);
+  if (is_present(folder / kSingleFile)) return {folder / kSingleFile, nn::read_tensors(folder / kSingleFile), {}};
+  if (is_present(folder / kIndexFile)) return read_shards(folder / kIndexFile);
   fail_without_weights(folder);
 }
 
