@@ -111,7 +111,7 @@ TEST(ParseTable, RefusesBadCsvAndTsv) {
           {csv, "a,b\n1,2\n\xE9,4\n", "t:3: expected UTF-8, got byte 0xe9 (byte 1 of the line)"},
           {csv, "a,b\r1,2\r\xE9,4\r", "t:3: expected UTF-8, got byte 0xe9 (byte 1 of the line)"},
           {csv, "a,b,a\n1,2,3\n", "t:1: column 'a' is there twice"},
-          {tsv, "a,b\n1,2\n", "t:1: no column 'a'; the nearest name is 'a,b', there are 'a,b'"},
+          {tsv, "a,b\n1,2\n", "t:1: no column 'a'; there are 'a,b'"},
       },
       {"a", "b"});
 }
