@@ -101,7 +101,8 @@ void verify_file(const fs::path& folder, const std::string& name, const JsonObje
 void remove_replaced(const fs::path& old, const fs::path& target) {
   remove_directory(old);
   if (!fs::exists(old)) return;
-  for (const auto& entry : fs::directory_iterator(old)) fs::rename(entry.path(), target / entry.path().filename());
+  for (const auto& entry : fs::directory_iterator(old))
+    fs::rename(entry.path(), target / entry.path().filename());
   fs::remove(old);
 }
 

@@ -31,8 +31,8 @@ class AtomicDirectory {
   /// Where files go until commit().
   const std::filesystem::path& path() const { return temporary_; }
 
-  /// A target that exists already and was written by this class is exchanged for the new folder in one step and
-  /// then removed; files that others put into it are kept.
+  /// A target that exists already and was written by this class is exchanged for the new folder in one step
+  /// and then removed; files that others put into it are kept.
   /// @throws std::system_error when the disk refuses, or the target is something else; it is then as it was.
   void commit();
 

@@ -49,7 +49,7 @@ std::optional<std::string> nearest_name(std::string_view name, std::span<const s
   const auto compared = name.substr(0, kLongestCompared);
   std::optional<std::string> nearest;
   // A slip is short; what differs in more than every third letter is another name.
-  std::size_t limit = std::max<std::size_t>(1, compared.size() / 3) + 1;
+  std::size_t limit = (compared.size() + 2) / 3 + 1;
   for (const auto& candidate : known) {
     const auto distance = edit_distance(compared, std::string_view(candidate).substr(0, kLongestCompared));
     if (distance >= limit) continue;

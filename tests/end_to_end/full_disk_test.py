@@ -31,7 +31,7 @@ def test_a_log_and_checkpoints_that_do_not_fit_do_not_end_training(train_argumen
     result = run_limited([*arguments, "--output_dir", out], 2000)
     assert result.returncode == 1
     assert result.stdout == ""
-    assert "metrics.jsonl" in result.stderr and "training goes on" in result.stderr
+    assert "cannot write" in result.stderr and "training goes on" in result.stderr  # the events are full first
     assert "checkpoint-10 is not saved" in result.stderr and "checkpoint-30 is not saved" in result.stderr
     assert "step 30/30" in result.stderr  # it came to its end
     assert "model.safetensors" in result.stderr.splitlines()[-1]  # which is not there

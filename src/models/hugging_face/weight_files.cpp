@@ -95,7 +95,8 @@ std::string WeightFiles::located(const std::string& message) const {
 }
 
 WeightFiles read_weight_files(const fs::path& folder) {
-  if (is_present(folder / kSingleFile)) return {folder / kSingleFile, nn::read_tensors(folder / kSingleFile), {}};
+  if (is_present(folder / kSingleFile))
+    return {folder / kSingleFile, nn::read_tensors(folder / kSingleFile), {}};
   if (is_present(folder / kIndexFile)) return read_shards(folder / kIndexFile);
   fail_without_weights(folder);
 }
