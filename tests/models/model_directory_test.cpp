@@ -116,9 +116,9 @@ TEST_F(ModelFolder, HasNoClassesWhereItsHeadIsOfAnotherKind) {
 TEST_F(ModelFolder, ReplacesAnotherProblemTypeInTrainingAndSaysSo) {
   write_config({{"problem_type", "regression"}, {"num_labels", 1}});
   const auto directory = read_model_directory(path());
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   const auto model = load_text_classifier(directory, {"no", "yes"}, 3, /*require_head=*/false);
-  EXPECT_NE(testing::internal::GetCapturedStderr().find(
+  EXPECT_NE(::testing::internal::GetCapturedStderr().find(
                 "problem_type 'regression' is replaced by 'single_label_classification'"),
             std::string::npos);
   EXPECT_EQ(classifier_config(directory.config, {"no", "yes"})["problem_type"],
@@ -140,9 +140,9 @@ TEST_F(ModelFolder, DrawsAHeadOfOtherClassesOnlyWhereThatIsAsked) {
     EXPECT_NE(message.find("classifier.weight: expected shape [3, 32], got [2, 32]"), std::string::npos);
     EXPECT_NE(message.find("--ignore_mismatched_sizes"), std::string::npos) << message;
   }
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   const auto model = load_text_classifier(directory, labels, 1, /*require_head=*/false, true);
-  const auto said = testing::internal::GetCapturedStderr();
+  const auto said = ::testing::internal::GetCapturedStderr();
   EXPECT_NE(said.find("initialised from the seed: classifier.bias, classifier.weight"), std::string::npos)
       << said;
   EXPECT_EQ(model->label_count(), 3);
