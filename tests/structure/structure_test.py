@@ -123,6 +123,12 @@ def test_the_rule_itself(including, include, allowed):
     assert (violation(including, include) is None) == allowed
 
 
+def test_public_headers_mirror_src():
+    public = {folder_of(path) for path in sources() if path.is_relative_to(ROOT / "include")}
+    missing = sorted(folder for folder in public if not (ROOT / "src" / folder).is_dir())
+    assert not missing, f"include/vcas has folders that src has not: {missing}"
+
+
 def stable_headers() -> set[str]:
     """The headers that are installed, as they are included: "vcas/nn/pass.h"."""
     text = (ROOT / "cmake" / "VcasInstall.cmake").read_text(encoding="utf-8")
@@ -135,25 +141,24 @@ def test_include_holds_the_stable_headers_alone():
     assert held == stable_headers(), "a header that is not in VCAS_PUBLIC_HEADERS belongs to src"
 
 
-def test_a_stable_header_includes_only_stable_headers():
+def unstable_includes(paths) -> list[str]:
+    """What files include of the project that is not installed."""
     stable = stable_headers()
-    found = [
-        f"{header}: #include {include}"
-        for header in sorted(stable)
-        for include in includes_of((ROOT / "include" / header).read_text(encoding="utf-8"))
+    return [
+        f"{path.relative_to(ROOT)}: #include {include}"
+        for path in paths
+        for include in includes_of(path.read_text(encoding="utf-8"))
         if (include.startswith("vcas/") or included_folder(include, "")) and include not in stable
     ]
+
+
+def test_a_stable_header_includes_only_stable_headers():
+    found = unstable_includes(ROOT / "include" / header for header in sorted(stable_headers()))
     assert not found, "add it to VCAS_PUBLIC_HEADERS, or do without it:\n" + "\n".join(found)
 
 
 def test_examples_include_only_stable_headers():
-    stable = stable_headers()
-    found = [
-        f"{path.relative_to(ROOT)}: #include {include}"
-        for path in (ROOT / "examples").rglob("*.cpp")
-        for include in includes_of(path.read_text(encoding="utf-8"))
-        if (include.startswith("vcas/") or included_folder(include, "")) and include not in stable
-    ]
+    found = unstable_includes((ROOT / "examples").rglob("*.cpp"))
     assert not found, "\n".join(found)
 
 
