@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "against_torch.h"
+#include "ops/kernels/activation.h"
 #include "ops/kernels/adamw.h"
 #include "ops/kernels/attention.h"
 #include "ops/kernels/dropout.h"
-#include "ops/kernels/gelu.h"
 #include "ops/kernels/layer_norm.h"
 #include "ops/kernels/reductions.h"
 #include "ops/kernels/tensor_rows.h"
@@ -22,6 +22,10 @@ namespace {
 using vcas::benchmarks::Arguments;
 using vcas::benchmarks::Case;
 using vcas::benchmarks::report;
+using vcas::ops::Activation;
+using vcas::ops::kernels::activation_backward;
+using vcas::ops::kernels::activation_forward;
+using vcas::ops::kernels::ActivationBackward;
 using vcas::ops::kernels::adamw_step;
 using vcas::ops::kernels::AdamWArrays;
 using vcas::ops::kernels::AdamWFactors;
@@ -29,10 +33,6 @@ using vcas::ops::kernels::attention_forward;
 using vcas::ops::kernels::AttentionInputs;
 using vcas::ops::kernels::AttentionShape;
 using vcas::ops::kernels::DropoutMask;
-using vcas::ops::kernels::gelu_backward;
-using vcas::ops::kernels::gelu_forward;
-using vcas::ops::kernels::GeluBackward;
-using vcas::ops::kernels::GeluKind;
 using vcas::ops::kernels::layer_norm_backward;
 using vcas::ops::kernels::layer_norm_forward;
 using vcas::ops::kernels::LayerNormBackward;
@@ -105,18 +105,18 @@ std::vector<Case> row_cases(Buffers& b) {
        3 * kSmall},
       {"GELU (erf), row norms",
        [&] {
-         gelu_forward(GeluKind::erf, rows_of(b.wide), data(b.wide_out), b.norms.data(), kRows, kIntermediate,
-                      b.workspace);
+         activation_forward(Activation::gelu, rows_of(b.wide), data(b.wide_out), b.norms.data(), kRows,
+                            kIntermediate, b.workspace);
        },
        [&] { at::linalg_vector_norm(at::gelu(b.wide), 2, at::IntArrayRef{1}); }, 2 * kWide},
       {"GELU backward, norms, bias sums",
        [&] {
-         GeluBackward args;
+         ActivationBackward args;
          args.input = rows_of(b.wide);
          args.grad = data(b.wide_gradient);
          args.row_norms = b.norms.data();
          args.column_sums = data(b.wide_sums);
-         gelu_backward(args, kRows, kIntermediate, b.workspace);
+         activation_backward(args, kRows, kIntermediate, b.workspace);
        },
        [&] {
          const auto gradient = at::gelu_backward(b.wide_gradient, b.wide);

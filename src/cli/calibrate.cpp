@@ -7,6 +7,8 @@
 #include "cli/commands.h"
 #include "cli/common_flags.h"
 #include "formats/atomic_directory.h"
+#include "formats/leftovers.h"
+#include "formats/path_type.h"
 #include "vcas/formats/error.h"
 #include "vcas/models/hugging_face/model_directory.h"
 #include "vcas/training/methods/calibration.h"
@@ -41,15 +43,16 @@ int run(CalibrateCommand& command, const CLI::App& parsed) {
   if (command.model_name_or_path.empty())
     throw InputError("--model_name_or_path: expected a folder, got nothing");
   if (command.output.empty()) throw InputError("--output: expected a file, got nothing");
-  tasks::require_existing_folder("--output", command.output);
+  tasks::require_writable_file("--output", command.output, {command.model_name_or_path});
   control::CostTable table;
-  if (std::filesystem::exists(command.output)) table = training::read_cost_table(command.output);
+  if (formats::exists(command.output)) table = training::read_cost_table(command.output);
   set_threads(command.common.threads);
   const auto precision = command.bf16 ? ops::Precision::bfloat16 : ops::Precision::float32;
   const auto config = models::hugging_face::read_model_directory(command.model_name_or_path).bert_config();
   const auto cost = training::measure_transformer_cost(
       config.hidden_size, config.intermediate_size, config.num_attention_heads, precision, command.seconds);
   table.set(cost);
+  formats::sweep_leftovers_of(command.output);
   formats::write_file_atomically(command.output, table.to_json().dump(2) + "\n");
   fmt::print("{}\n", control::to_json(control::BlockCosts{cost}).front().dump(2));
   return kExitDone;

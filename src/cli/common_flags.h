@@ -19,6 +19,9 @@ using tasks::between;
 using tasks::from_to_below;
 using tasks::Range;
 
+/// In a batch, and batches in a step: more are no batch, and would not be counted right.
+inline constexpr double kMostTexts = 1e6;
+
 /// What commands share.
 struct CommonOptions {
   std::string task = tasks::task_names().front();

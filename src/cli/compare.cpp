@@ -52,6 +52,7 @@ std::vector<Variant> variants_of(const std::string& methods) {
 
 int run(CompareCommand& command, const CLI::App& parsed) {
   command.flags.apply(parsed);
+  command.options.config_file = command.flags.config_file();
   require_consistent_training(command.options, *command.task);
   set_threads(command.common.threads);
   return run_grid({command.options,

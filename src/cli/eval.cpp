@@ -23,10 +23,11 @@ void add_flags(EvalCommand& command) {
   add_task_flag(flags, command.common);
   command.task->add_flags(flags, /*training=*/false);
   flags.begin_group("Evaluation");
-  flags.add("per_device_eval_batch_size", command.per_device_eval_batch_size, at_least(1),
+  flags.add("per_device_eval_batch_size", command.per_device_eval_batch_size, between(1, kMostTexts),
             "examples in a batch");
-  flags.add("predictions", command.predictions,
-            "write id, label and probabilities of every text: .csv, .tsv or .jsonl; id counts texts from 0");
+  flags.add(
+      "predictions", command.predictions,
+      "write id, label and probabilities of every text: .csv, .tsv, .jsonl or .json; id counts texts from 0");
   add_threads_flag(flags, command.common);
 }
 
@@ -35,7 +36,8 @@ int run(EvalCommand& command, const CLI::App& parsed) {
   command.task->require_flags(/*training=*/false);
   set_threads(command.common.threads);
   const auto evaluation =
-      command.task->evaluate(/*model=*/{}, command.per_device_eval_batch_size, command.predictions);
+      command.task->evaluate(/*model=*/{}, command.per_device_eval_batch_size, command.predictions,
+                             /*stop_requested=*/[] { return false; });
   nlohmann::ordered_json result = {{"examples", evaluation.examples}};
   for (const auto& metric : evaluation.metrics) result[metric.name] = metric.value;
   fmt::print("{}\n", result.dump(2));

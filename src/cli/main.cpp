@@ -7,12 +7,15 @@
 #include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <exception>
+#include <iostream>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "cli/commands.h"
 #include "cli/common_flags.h"
+#include "cli/process.h"
+#include "formats/console.h"
 #include "formats/nearest_name.h"
 #include "vcas/formats/error.h"
 #include "vcas/version.h"
@@ -34,9 +37,9 @@ void require_known_command(const std::vector<std::string>& arguments,
   std::vector<std::string> names;
   names.reserve(commands.size());
   for (const auto& [name, command] : commands) names.push_back(name);
-  throw vcas::formats::InputError(fmt::format(
-      "unknown command '{}'; available: {}; the nearest is '{}'", arguments[1], fmt::join(names, ", "),
-      vcas::formats::nearest_name(arguments[1], names).value_or("train")));
+  throw vcas::formats::InputError(fmt::format("unknown command '{}'; available: {}{}", arguments[1],
+                                              fmt::join(names, ", "),
+                                              vcas::formats::nearest_hint(arguments[1], names)));
 }
 
 int run(const std::vector<std::string>& arguments) {
@@ -48,7 +51,9 @@ int run(const std::vector<std::string>& arguments) {
   app.require_subcommand(1);
   app.footer(
       "vcas COMMAND --help lists the flags of a command. '-' and '_' are equal in their names.\n"
-      "Exit status: 0 done, 1 a fault, 2 wrong input, 128 + signal after SIGINT or SIGTERM.");
+      "Exit status: 0 done, 1 a fault or a result that could not be written, 2 wrong input, 128 + signal "
+      "after\n"
+      "SIGINT, SIGTERM or SIGHUP (a run is saved first). SIGUSR1 saves a checkpoint.");
   app.get_formatter()->column_width(44);
   const std::map<std::string, Command> commands = {
       {"train", vcas::cli::add_train_command(app, arguments)},
@@ -73,14 +78,18 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  vcas::cli::prepare_streams_and_signals();
   keep_freed_memory();
   try {
-    return run(vcas::tasks::with_underscores({argv, argv + argc}));
+    const int status = run(vcas::tasks::with_underscores({argv, argv + argc}));
+    std::cout.flush();  // CLI11 prints help there
+    vcas::formats::require_results_written();
+    return status;
   } catch (const vcas::formats::InputError& error) {
-    fmt::print(stderr, "vcas: {}\n", error.what());
+    vcas::formats::say(error.what());
     return vcas::cli::kExitInput;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "vcas: {}\n", error.what());
+    vcas::formats::say(vcas::cli::message_of(error));
     return vcas::cli::kExitFault;
   }
 }

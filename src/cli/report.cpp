@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/common_flags.h"
 #include "formats/atomic_directory.h"
+#include "formats/leftovers.h"
 #include "report/page.h"
 #include "vcas/formats/error.h"
 
@@ -31,10 +32,11 @@ int run(ReportCommand& command, const CLI::App& parsed) {
   command.flags.apply(parsed);
   const auto output = output_of(command);
   const auto sets = report::read_run_sets({command.runs.begin(), command.runs.end()});
-  tasks::require_existing_folder("--output", output);
-  if (fs::is_directory(output))
+  tasks::require_writable_file("--output", output, {});
+  if (output.extension() != ".html")
     throw formats::InputError("--output",
-                              fmt::format("expected a file, got the folder '{}'", output.string()));
+                              fmt::format("expected a name that ends with .html, got '{}'", output.string()));
+  formats::sweep_leftovers_of(output);
   formats::write_file_atomically(output, report::report_page(report::report_content(sets)));
   fmt::print("{}\n", output.string());
   return kExitDone;

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -11,7 +10,9 @@
 
 #include "cli/common_flags.h"
 #include "report/comparison.h"
+#include "training/run/output_directory.h"
 #include "vcas/training/run/options.h"
+#include "vcas/training/run/requests.h"
 
 namespace vcas::cli {
 
@@ -33,13 +34,14 @@ struct RunGridOptions {
 };
 
 /// Runs of `vcas train` on one task, each a process of its own, with their results in one file: variants
-/// times seeds. It can be gone on with after any run, and be given more variants and seeds.
+/// times seeds. It can be gone on with at any moment, and be given more variants and seeds.
 class RunGrid {
  public:
   /// @param given flags by name, as FlagTable::effective().
-  /// @throws formats::InputError when output_dir holds something else, or runs with other flags.
+  /// @throws formats::InputError when output_dir holds something else, or runs with other flags, or what the
+  /// runs read, or is held by another grid.
   RunGrid(RunGridOptions options, const std::map<std::string, std::string>& given,
-          std::function<int()> stop_signal);
+          training::RunRequests requests);
 
   /// @return exit status of the run that failed or was stopped, or 0.
   int execute();
@@ -47,8 +49,15 @@ class RunGrid {
 
  private:
   std::filesystem::path result_path() const;
+  std::filesystem::path folder_of(const Variant& variant, uint64_t seed) const;
+  std::vector<std::filesystem::path> run_folders() const;
+  std::vector<std::filesystem::path> folders_written() const;
+  void require_inputs_stay() const;
+  void require_usable_folders() const;
+  void remove_previous() const;
   void read_previous();
   void require_same_settings(const nlohmann::json& previous) const;
+  void require_same_data(const nlohmann::json& summary, const std::filesystem::path& folder) const;
   bool is_done(const Variant& variant, uint64_t seed) const;
   int train(const Variant& variant, uint64_t seed);
   std::vector<std::string> train_arguments(const Variant& variant, uint64_t seed,
@@ -58,7 +67,8 @@ class RunGrid {
   void write_result() const;
 
   RunGridOptions options_;
-  std::function<int()> stop_signal_;
+  training::RunRequests requests_;
+  training::OutputDirectory output_;
   nlohmann::json settings_ = nlohmann::json::object();  ///< flags of every run as given, by name
   std::vector<report::ComparedRun> runs_;
 };

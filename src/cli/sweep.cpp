@@ -86,6 +86,7 @@ std::vector<Variant> variants_of(const Axes& axes, bool with_exact) {
 
 int run(SweepCommand& command, const CLI::App& parsed) {
   command.flags.apply(parsed);
+  command.options.config_file = command.flags.config_file();
   require_consistent_training(command.options, *command.task);
   const auto axes = axes_of(command.flags);
   std::set<std::string> own_flags = {"seeds", "with_exact", "output_dir", "overwrite_output_dir"};

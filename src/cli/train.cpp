@@ -7,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/train_flags.h"
+#include "formats/console.h"
 #include "training/run/metrics.h"
 #include "training/run/signals.h"
 #include "vcas/formats/error.h"
@@ -38,7 +39,9 @@ void add_flags(TrainCommand& command) {
               "model, checkpoints, metrics.jsonl, TensorBoard events, summary.json", "DIR");
     flags.add("overwrite_output_dir", options.overwrite_output_dir, "replace the run that output_dir holds");
     flags.add("resume_from_checkpoint", options.resume_from_checkpoint,
-              "a checkpoint's folder, or auto: the newest whole one of output_dir", "auto|DIR");
+              "a checkpoint's folder, or auto: the newest whole one of output_dir, or the start where there "
+              "is none",
+              "auto|DIR");
     flags.begin_group("Method");
     add_method_flag(flags, options.method);
     if (options.probe) add_probe_flags(flags, *options.probe);
@@ -78,24 +81,29 @@ std::string resume_command(const std::vector<std::string>& arguments) {
   return fmt::format("{} --resume_from_checkpoint auto", fmt::join(kept, " "));
 }
 
+void say_stopped(const training::RunResult& result, const std::vector<std::string>& arguments) {
+  const char* signal = sigabbrev_np(result.signal);
+  if (result.checkpoint.empty()) {
+    formats::say(fmt::format("stopped by SIG{} before the first step", signal));
+  } else {
+    formats::say(fmt::format("stopped by SIG{} after step {}; saved {}\nresume with:\n  {}", signal,
+                             result.summary.steps, result.checkpoint.string(), resume_command(arguments)));
+  }
+}
+
 int run(TrainCommand& command, const CLI::App& parsed, const std::vector<std::string>& arguments) {
   command.flags.apply(parsed);
+  command.options.config_file = command.flags.config_file();
   require_consistent(command.options, *command.task);
   set_threads(command.common.threads);
-  const training::StopSignals signals;
-  const auto result = command.task->train(command.options, [&] { return signals.received(); });
-  if (result.signal == 0) {
-    fmt::print("{}\n", training::to_json(result.summary).dump(2));
-    return kExitDone;
+  const training::RunSignals signals;
+  const auto result = command.task->train(command.options, signals.requests());
+  if (result.signal != 0) {
+    say_stopped(result, arguments);
+    return 128 + result.signal;
   }
-  if (result.checkpoint.empty()) {
-    fmt::print(stderr, "vcas: stopped by SIG{} before the first step\n", sigabbrev_np(result.signal));
-  } else {
-    fmt::print(stderr, "vcas: stopped by SIG{} after step {}; saved {}\nresume with:\n  {}\n",
-               sigabbrev_np(result.signal), result.summary.steps, result.checkpoint.string(),
-               resume_command(arguments));
-  }
-  return 128 + result.signal;
+  fmt::print("{}\n", result.document.dump(2));
+  return kExitDone;
 }
 
 Command add_command(CLI::App* parsed, bool probe, const std::vector<std::string>& arguments) {

@@ -16,6 +16,10 @@ using training::SchedulerType;
 const std::vector<std::pair<std::string, IntervalStrategy>> kIntervals = {
     {"no", IntervalStrategy::no}, {"steps", IntervalStrategy::steps}, {"epoch", IntervalStrategy::epoch}};
 
+// Far beyond what anybody trains, and near enough that counts of them fit their types.
+constexpr double kMostEpochs = 1e6;
+constexpr double kMostSteps = 1e9;
+
 void add_optimizer_flags(FlagTable& flags, training::TrainOptions& options) {
   flags.begin_group("Optimizer");
   flags.add("learning_rate", options.learning_rate, above(0), "AdamW's highest learning rate");
@@ -37,13 +41,15 @@ void add_optimizer_flags(FlagTable& flags, training::TrainOptions& options) {
 
 void add_loop_flags(FlagTable& flags, training::TrainOptions& options) {
   flags.begin_group("Training");
-  flags.add("num_train_epochs", options.num_train_epochs, above(0), "passes over the training texts");
-  flags.add("max_steps", options.max_steps, at_least(-1), "optimizer steps; > 0 overrides num_train_epochs");
-  flags.add("per_device_train_batch_size", options.per_device_train_batch_size, at_least(1),
+  flags.add("num_train_epochs", options.num_train_epochs, above_to(0, kMostEpochs),
+            "passes over the training texts");
+  flags.add("max_steps", options.max_steps, between(-1, kMostSteps),
+            "optimizer steps; > 0 overrides num_train_epochs");
+  flags.add("per_device_train_batch_size", options.per_device_train_batch_size, between(1, kMostTexts),
             "texts in a micro-batch");
-  flags.add("per_device_eval_batch_size", options.per_device_eval_batch_size, at_least(1),
+  flags.add("per_device_eval_batch_size", options.per_device_eval_batch_size, between(1, kMostTexts),
             "texts in an evaluation batch");
-  flags.add("gradient_accumulation_steps", options.gradient_accumulation_steps, at_least(1),
+  flags.add("gradient_accumulation_steps", options.gradient_accumulation_steps, between(1, kMostTexts),
             "micro-batches whose mean gradient makes a step");
   flags.add_choice<training::SamplingStrategy>(
       "train_sampling_strategy", options.train_sampling_strategy,

@@ -1,109 +1,68 @@
 #include "vcas/data/dataset.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <charconv>
-#include <functional>
-#include <map>
-#include <set>
 #include <utility>
 
+#include "data/classes.h"
 #include "formats/delimited.h"
-#include "formats/nearest_name.h"
+#include "formats/message.h"
+#include "formats/warning.h"
 #include "vcas/formats/error.h"
 
 namespace vcas::data {
 namespace {
 
-constexpr std::size_t kNamesInMessage = 10;
-
-std::optional<int64_t> as_integer(std::string_view text) {
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc{} && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
-}
-
 /// Texts, and labels as the file has them.
 struct LabelledRows {
   TextDataset dataset;
-  std::vector<std::string> labels;
-  std::vector<int64_t> lines;
+  LabelColumn labels;
 };
 
-LabelledRows read_rows(const std::filesystem::path& path, const TextColumns& columns) {
+void say_quoting(const std::string& source, bool quoted) {
+  formats::warn(quoted ? source +
+                             ": read as quoted fields, as pandas and Excel write them; --quoting raw "
+                             "takes quotes for characters"
+                       : source +
+                             ": quotes are taken for characters, as in GLUE's files; --quoting quoted "
+                             "reads quoted fields");
+}
+
+void say_blank_rows(const std::string& source, const std::vector<formats::TableRow>& rows) {
+  const auto count = std::ranges::count(rows, true, &formats::TableRow::blank);
+  if (count == 0) return;
+  const auto first = std::ranges::find(rows, true, &formats::TableRow::blank);
+  formats::warn(fmt::format("{}: {} {} of empty fields left out, the first on line {}", source, count,
+                            count == 1 ? "row" : "rows", first->line));
+}
+
+std::vector<formats::TableRow> read_file_rows(const std::string& source, const TextColumns& columns) {
   std::vector<std::string> names{columns.text, columns.label};
   if (columns.text_pair) names.push_back(*columns.text_pair);
+  auto table = formats::read_table(source, names, {columns.quoted, columns.label});
+  if (table.quoted_by_content) say_quoting(source, *table.quoted_by_content);
+  say_blank_rows(source, table.rows);
+  std::erase_if(table.rows, [](const formats::TableRow& row) { return row.blank; });
+  if (table.rows.empty()) throw formats::InputError(source, "expected at least one row, got empty ones only");
+  return std::move(table.rows);
+}
+
+LabelledRows read_rows(const std::filesystem::path& path, const TextColumns& columns) {
   LabelledRows rows;
-  for (formats::TableRow& row : formats::read_table(path, names).rows) {
+  rows.labels = {path.string(), columns.label, {}, {}};
+  for (formats::TableRow& row : read_file_rows(path.string(), columns)) {
     rows.dataset.texts.push_back(std::move(row.values[0]));
-    rows.labels.push_back(std::move(row.values[1]));
+    rows.labels.labels.push_back(
+        make_label(row.values[1], row.kinds.empty() ? formats::CellKind::bare : row.kinds[1]));
     if (columns.text_pair) rows.dataset.text_pairs.push_back(std::move(row.values[2]));
-    rows.lines.push_back(row.line);
+    rows.labels.lines.push_back(row.line);
   }
   return rows;
 }
 
-std::vector<std::string> sorted_label_names(const std::vector<std::string>& labels) {
-  std::set<int64_t> integers;
-  for (const std::string& label : labels) {
-    const auto value = as_integer(label);
-    if (!value) {
-      const std::set<std::string> names(labels.begin(), labels.end());
-      return {names.begin(), names.end()};
-    }
-    integers.insert(*value);
-  }
-  std::vector<std::string> names;
-  names.reserve(integers.size());
-  for (const int64_t value : integers) names.push_back(std::to_string(value));
-  return names;
-}
-
-/// Finds the id of a label as a file has it.
-class LabelIndex {
- public:
-  explicit LabelIndex(const std::vector<std::string>& names) : names_(names) {
-    for (std::size_t i = 0; i < names.size(); ++i) ids_.emplace(names[i], static_cast<int64_t>(i));
-    integer_names_ =
-        std::ranges::any_of(names, [](const std::string& name) { return as_integer(name).has_value(); });
-  }
-
-  std::optional<int64_t> find(const std::string& label) const {
-    if (const auto entry = ids_.find(label); entry != ids_.end()) return entry->second;
-    const auto value = as_integer(label);
-    if (!value) return std::nullopt;
-    if (integer_names_) {
-      const auto entry = ids_.find(std::to_string(*value));  // "01" is 1
-      return entry == ids_.end() ? std::nullopt : std::optional(entry->second);
-    }
-    return *value >= 0 && *value < static_cast<int64_t>(names_.size()) ? value : std::nullopt;
-  }
-
-  [[noreturn]] void fail(const std::string& source, int64_t line, const std::string& label) const {
-    std::string known;
-    for (std::size_t i = 0; i < std::min(names_.size(), kNamesInMessage); ++i) {
-      known += (i == 0 ? "" : ", ") + names_[i];
-    }
-    if (names_.size() > kNamesInMessage) known += ", ... (" + std::to_string(names_.size()) + " in all)";
-    const auto nearest = formats::nearest_name(label, names_);
-    throw formats::InputError(source, line,
-                              "expected a known label (" + known + "), got '" + label + "'" +
-                                  (nearest ? "; the nearest is '" + *nearest + "'" : ""));
-  }
-
- private:
-  const std::vector<std::string>& names_;
-  std::map<std::string, int64_t, std::less<>> ids_;
-  bool integer_names_ = false;
-};
-
-TextDataset with_labels(const std::filesystem::path& path, LabelledRows rows,
-                        std::vector<std::string> names) {
-  const LabelIndex index(names);
-  for (std::size_t i = 0; i < rows.labels.size(); ++i) {
-    const auto id = index.find(rows.labels[i]);
-    if (!id) index.fail(path.string(), rows.lines[i], rows.labels[i]);
-    rows.dataset.labels.push_back(*id);
-  }
+TextDataset with_labels(LabelledRows rows, std::vector<std::string> names) {
+  rows.dataset.labels = LabelIndex(names).ids(rows.labels);
   rows.dataset.label_names = std::move(names);
   return std::move(rows.dataset);
 }
@@ -118,9 +77,18 @@ void TextDataset::keep_first(int64_t count) {
   if (!text_pairs.empty()) text_pairs.resize(kept);
 }
 
-TextDataset read_training_file(const std::filesystem::path& path, const TextColumns& columns) {
+bool TextDataset::take_label_order(const std::vector<std::string>& names) {
+  const auto places = LabelIndex(names).places_of(label_names);
+  if (!places) return false;
+  for (auto& label : labels) label = (*places)[static_cast<std::size_t>(label)];
+  label_names = names;
+  return true;
+}
+
+TextDataset read_training_file(const std::filesystem::path& path, const TextColumns& columns,
+                               FloatLabels floats) {
   LabelledRows rows = read_rows(path, columns);
-  std::vector<std::string> names = sorted_label_names(rows.labels);
+  std::vector<std::string> names = class_names(rows.labels, floats);
   if (names.size() < 2) {
     throw formats::InputError(path.string(),
                               "column '" + columns.label +
@@ -128,12 +96,12 @@ TextDataset read_training_file(const std::filesystem::path& path, const TextColu
                                   "only: '" +
                                   names.front() + "'");
   }
-  return with_labels(path, std::move(rows), std::move(names));
+  return with_labels(std::move(rows), std::move(names));
 }
 
 TextDataset read_evaluation_file(const std::filesystem::path& path, const TextColumns& columns,
                                  const std::vector<std::string>& label_names) {
-  return with_labels(path, read_rows(path, columns), label_names);
+  return with_labels(read_rows(path, columns), label_names);
 }
 
 }  // namespace vcas::data

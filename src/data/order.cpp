@@ -121,16 +121,24 @@ void TrainingOrder::bucket(std::span<int64_t> full_batches, int64_t epoch) const
   }
 }
 
-std::vector<std::vector<int64_t>> evaluation_batches(std::span<const int64_t> lengths, int64_t batch_size) {
+std::vector<std::vector<int64_t>> evaluation_batches(std::span<const int64_t> lengths, int64_t batch_size,
+                                                     int64_t most_tokens) {
   require_batch_size(batch_size);
+  if (most_tokens < 1)
+    throw std::invalid_argument("most_tokens: expected at least 1, got " + std::to_string(most_tokens));
   std::vector<int64_t> examples(lengths.size());
   std::iota(examples.begin(), examples.end(), int64_t{0});
   sort_by_length(examples, lengths);
   std::vector<std::vector<int64_t>> batches;
-  for (auto begin = examples.begin(); begin != examples.end();) {
-    const auto end = begin + std::min<int64_t>(batch_size, examples.end() - begin);
-    batches.emplace_back(begin, end);
-    begin = end;
+  int64_t room = 0;  // in the last batch, for tokens
+  for (const int64_t example : examples) {
+    const int64_t tokens = lengths[static_cast<size_t>(example)];
+    if (batches.empty() || tokens > room || std::ssize(batches.back()) == batch_size) {
+      batches.emplace_back();
+      room = most_tokens;
+    }
+    batches.back().push_back(example);
+    room -= tokens;
   }
   return batches;
 }

@@ -1,9 +1,13 @@
 #include "vcas/data/tokenized_texts.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <future>
 #include <stdexcept>
 #include <string>
+
+#include "data/keyed_hash.h"
 
 namespace vcas::data {
 namespace {
@@ -32,6 +36,25 @@ Part tokenize(const TextDataset& dataset, const text::Tokenizer& tokenizer, int6
   return part;
 }
 
+/// A hash of whole numbers and texts in their order.
+class Digest {
+ public:
+  template <typename Number>
+  void add(const std::vector<Number>& numbers) {
+    add(numbers.size());
+    for (const auto number : numbers) add(static_cast<uint64_t>(number));
+  }
+  void add(const std::vector<std::string>& texts) {
+    add(texts.size());
+    for (const auto& text : texts) add(fnv1a64(text));
+  }
+  void add(uint64_t number) { hash_ = mix64(hash_ ^ number); }
+  std::string text() const { return fmt::format("{:016x}", hash_); }
+
+ private:
+  uint64_t hash_ = 0;
+};
+
 }  // namespace
 
 TokenizedTexts::TokenizedTexts(const TextDataset& dataset, const text::Tokenizer& tokenizer,
@@ -57,6 +80,16 @@ TokenizedTexts::TokenizedTexts(const TextDataset& dataset, const text::Tokenizer
     second_begin_.insert(second_begin_.end(), part.second_begin.begin(), part.second_begin.end());
     truncated_count_ += part.truncated_count;
   }
+  Digest digest;
+  digest.add(ids_);
+  digest.add(offsets_);
+  digest.add(second_begin_);
+  digest.add(labels_);
+  // Texts too: other texts may have equal tokens, [UNK] for instance.
+  digest.add(dataset.texts);
+  digest.add(dataset.text_pairs);
+  digest.add(dataset.label_names);
+  digest_ = digest.text();
 }
 
 int64_t TokenizedTexts::length(int64_t example) const { return static_cast<int64_t>(ids(example).size()); }

@@ -19,7 +19,6 @@
 namespace vcas::formats {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
 
 namespace {
 
@@ -39,13 +38,13 @@ std::vector<fs::path> sync_tree(const fs::path& folder) {
 }
 
 std::string manifest(const fs::path& folder, const std::vector<fs::path>& files) {
-  json entries = json::object();
+  nlohmann::json entries = nlohmann::json::object();
   for (const auto& file : files) {
     if (file == kManifestName) continue;
     entries[file.generic_string()] = {{"size", fs::file_size(folder / file)},
                                       {"sha256", sha256_of_file(folder / file)}};
   }
-  return json{{"files", entries}}.dump(2) + "\n";
+  return nlohmann::json{{"files", entries}}.dump(2) + "\n";
 }
 
 [[noreturn]] void cannot_replace(const fs::path& target, int error) {
@@ -54,7 +53,7 @@ std::string manifest(const fs::path& folder, const std::vector<fs::path>& files)
 
 /// For a file system without exchange: between the two steps the old folder has another name only.
 void exchange_in_steps(const fs::path& from, const fs::path& to) {
-  const auto aside = fs::path(from.string() + "-old");
+  const auto aside = aside_name(from);
   fs::remove_all(aside);
   if (::rename(to.c_str(), aside.c_str()) != 0) cannot_replace(to, errno);
   if (::rename(from.c_str(), to.c_str()) != 0) {
@@ -97,6 +96,46 @@ void verify_file(const fs::path& folder, const std::string& name, const JsonObje
   }
 }
 
+/// The files that a manifest names. @throws InputError when it cannot be read.
+std::vector<fs::path> named_files(const fs::path& folder) {
+  std::vector<fs::path> files;
+  const auto path = folder / kManifestName;
+  const auto document = read_json(path);
+  for (const auto& [name, ignored] : JsonObject(document, path.string()).object("files").json().items())
+    if (stays_inside(name)) files.emplace_back(name);
+  return files;
+}
+
+std::vector<fs::path> files_below(const fs::path& folder) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    if (entry.is_symlink() || !entry.is_directory()) files.push_back(entry.path().lexically_relative(folder));
+  std::ranges::sort(files);
+  return files;
+}
+
+/// Removes the folder that was replaced; what somebody else put into it goes to the new one. Where no
+/// manifest tells whose a file is, one that the new folder has too was the old one's.
+void remove_replaced(const fs::path& old, const fs::path& target) {
+  remove_directory(old);
+  if (!fs::exists(old)) return;
+  for (const auto& file : files_below(old)) {
+    if (fs::exists(fs::symlink_status(target / file))) continue;
+    fs::create_directories((target / file).parent_path());
+    fs::rename(old / file, target / file);
+  }
+  fs::remove_all(old);
+}
+
+/// Whether what lies at a target is this class's to replace: a folder of its own, or one that holds nothing
+/// of the names that it writes.
+bool is_replaceable(const fs::path& target, const fs::path& temporary) {
+  if (fs::is_symlink(target) || !fs::is_directory(target)) return false;
+  if (fs::exists(target / kManifestName)) return true;
+  return std::ranges::none_of(files_below(target),
+                              [&](const auto& file) { return fs::exists(temporary / file); });
+}
+
 fs::path without_trailing_slash(const fs::path& path) {
   return path.has_filename() ? path : path.parent_path();
 }
@@ -118,15 +157,53 @@ void AtomicDirectory::commit() {
   if (committed_) throw std::logic_error("AtomicDirectory: committed twice");
   const auto files = sync_tree(temporary_);
   write_file_atomically(temporary_ / kManifestName, manifest(temporary_, files));
-  const bool replaces = fs::exists(target_);
+  const bool replaces = fs::exists(fs::symlink_status(target_));
   if (replaces) {
+    if (!is_replaceable(target_, temporary_)) cannot_replace(target_, EEXIST);
     exchange(temporary_, target_);
   } else {
     fs::rename(temporary_, target_);
   }
   committed_ = true;
   sync_path(target_.parent_path());
-  if (replaces) fs::remove_all(temporary_);
+  if (replaces) remove_replaced(temporary_, target_);
+}
+
+void remove_directory(const fs::path& folder) {
+  if (fs::is_symlink(folder)) return;
+  std::vector<fs::path> files;
+  try {
+    files = named_files(folder);
+  } catch (const InputError&) {
+    return;
+  }
+  // The manifest goes last, so that what a crash leaves is known as a folder that is not whole.
+  files.emplace_back(kManifestName);
+  for (const auto& file : files)
+    if (!fs::is_directory(folder / file)) fs::remove(folder / file);
+  std::error_code not_empty;
+  for (const auto& file : files)
+    for (auto place = file.parent_path(); !place.empty(); place = place.parent_path())
+      fs::remove(folder / place, not_empty);
+  fs::remove(folder, not_empty);
+}
+
+bool is_empty_folder(const fs::path& path) {
+  std::error_code error;
+  return fs::is_directory(fs::symlink_status(path, error)) && fs::is_empty(path, error);
+}
+
+std::optional<fs::path> file_beside_manifest(const fs::path& folder) {
+  std::vector<fs::path> named;
+  try {
+    named = named_files(folder);
+  } catch (const InputError&) {
+    return std::nullopt;
+  }
+  named.emplace_back(kManifestName);
+  for (auto& file : files_below(folder))
+    if (std::ranges::find(named, file) == named.end()) return std::move(file);
+  return std::nullopt;
 }
 
 std::optional<std::string> verify_directory(const fs::path& folder) {

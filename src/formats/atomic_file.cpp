@@ -1,5 +1,4 @@
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -50,10 +49,6 @@ class TemporaryFile {
 };
 
 }  // namespace
-
-std::filesystem::path temporary_sibling(const std::filesystem::path& target) {
-  return target.parent_path() / fmt::format(".{}.vcas-tmp", target.filename().string());
-}
 
 void sync_path(const std::filesystem::path& path) {
   const auto place = path.empty() ? std::filesystem::path(".") : path;

@@ -9,9 +9,6 @@
 #include "vcas/formats/error.h"
 
 namespace vcas::formats {
-
-using nlohmann::json;
-
 namespace {
 
 /// Builds a document and refuses what nlohmann's own builder accepts: duplicate keys and bottomless nesting.
@@ -19,29 +16,29 @@ class DocumentBuilder final : public JsonHandler {
  public:
   bool null() override { return add(nullptr); }
   bool boolean(bool value) override { return add(value); }
-  bool number_integer(json::number_integer_t value) override { return add(value); }
-  bool number_unsigned(json::number_unsigned_t value) override { return add(value); }
-  bool number_float(json::number_float_t value, const std::string&) override { return add(value); }
+  bool number_integer(nlohmann::json::number_integer_t value) override { return add(value); }
+  bool number_unsigned(nlohmann::json::number_unsigned_t value) override { return add(value); }
+  bool number_float(nlohmann::json::number_float_t value, const std::string&) override { return add(value); }
   bool string(std::string& value) override { return add(std::move(value)); }
-  bool start_object(std::size_t) override { return open(json::object()); }
-  bool start_array(std::size_t) override { return open(json::array()); }
+  bool start_object(std::size_t) override { return open(nlohmann::json::object()); }
+  bool start_array(std::size_t) override { return open(nlohmann::json::array()); }
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
 
   bool key(std::string& name) override {
-    auto [place, fresh] = containers_.back()->get_ref<json::object_t&>().try_emplace(name, nullptr);
+    auto [place, fresh] = containers_.back()->get_ref<nlohmann::json::object_t&>().try_emplace(name, nullptr);
     if (!fresh) fail("duplicate key " + in_quotes(name));
     member_ = &place->second;
     return true;
   }
 
-  json take() { return std::move(document_); }
+  nlohmann::json take() { return std::move(document_); }
 
  private:
   /// A value's place: the document, the member that the last key made, or the end of the array.
-  json& put(json value) {
+  nlohmann::json& put(nlohmann::json value) {
     if (containers_.empty()) return document_ = std::move(value);
-    json& container = *containers_.back();
+    nlohmann::json& container = *containers_.back();
     if (container.is_array()) {
       container.push_back(std::move(value));
       return container.back();
@@ -49,12 +46,12 @@ class DocumentBuilder final : public JsonHandler {
     return *member_ = std::move(value);
   }
 
-  bool add(json value) {
+  bool add(nlohmann::json value) {
     put(std::move(value));
     return true;
   }
 
-  bool open(json container) {
+  bool open(nlohmann::json container) {
     if (containers_.size() == kDeepestJson) fail(fmt::format("expected nesting of at most {}", kDeepestJson));
     containers_.push_back(&put(std::move(container)));
     return true;
@@ -65,14 +62,14 @@ class DocumentBuilder final : public JsonHandler {
     return true;
   }
 
-  json document_;
+  nlohmann::json document_;
   // Only the innermost container grows, so that no pointer here is ever moved away from.
-  std::vector<json*> containers_;
-  json* member_ = nullptr;
+  std::vector<nlohmann::json*> containers_;
+  nlohmann::json* member_ = nullptr;
 };
 
 /// A value as a message shows it. Containers are named, not printed: they may be large.
-std::string shown(const json& value) {
+std::string shown(const nlohmann::json& value) {
   if (value.is_object()) return "an object";
   if (value.is_array()) return "an array";
   if (value.is_string()) return in_quotes(value.get_ref<const std::string&>());
@@ -80,7 +77,7 @@ std::string shown(const json& value) {
 }
 
 /// The value as int64, also when the file wrote it as an unsigned number.
-std::optional<int64_t> as_integer(const json& value) {
+std::optional<int64_t> as_integer(const nlohmann::json& value) {
   if (!value.is_number_integer()) return std::nullopt;
   if (value.is_number_unsigned() && value.get<uint64_t>() > uint64_t{std::numeric_limits<int64_t>::max()}) {
     return std::nullopt;
@@ -99,7 +96,7 @@ std::string described(std::string_view type, Number minimum, Number maximum) {
   return std::string(type);
 }
 
-json parsed(std::string_view text, std::string_view source, int64_t first_line) {
+nlohmann::json parsed(std::string_view text, std::string_view source, int64_t first_line) {
   DocumentBuilder builder;
   scan_json(text, source, first_line, builder);
   return builder.take();
@@ -107,12 +104,14 @@ json parsed(std::string_view text, std::string_view source, int64_t first_line) 
 
 }  // namespace
 
-json parse_json(std::string_view text, std::string_view source) {
+nlohmann::json parse_json(std::string_view text, std::string_view source) {
   require_utf8(text, source);
   return parsed(text, source, 1);
 }
 
-json read_json(const std::filesystem::path& path) { return parse_json(read_file(path), path.string()); }
+nlohmann::json read_json(const std::filesystem::path& path) {
+  return parse_json(read_file(path), path.string());
+}
 
 std::vector<JsonLine> read_json_log(const std::filesystem::path& path) {
   const std::string content = read_file(path), source = path.string();

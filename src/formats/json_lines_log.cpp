@@ -1,9 +1,7 @@
 #include "formats/json_lines_log.h"
 
-#include <cerrno>
+#include <limits>
 #include <string_view>
-#include <system_error>
-#include <utility>
 
 #include "formats/atomic_directory.h"
 #include "formats/file.h"
@@ -13,36 +11,50 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string lines_up_to(std::string_view content, const std::string& key, int64_t last) {
-  size_t kept = 0;
-  while (true) {
-    const size_t end = content.find('\n', kept);
-    if (end == std::string_view::npos) break;
-    const auto line =
-        nlohmann::json::parse(content.substr(kept, end - kept), nullptr, /*allow_exceptions=*/false);
-    if (!line.is_object() || line.value(key, last + 1) > last) break;
-    kept = end + 1;
-  }
-  return std::string(content.substr(0, kept));
+constexpr int64_t kNone = std::numeric_limits<int64_t>::min();
+
+/// The value of the key in a line; nothing for what is no line of the log.
+std::optional<int64_t> key_of(std::string_view line, const std::string& key) {
+  const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains(key)) return std::nullopt;
+  return json.at(key).get<int64_t>();
 }
 
-const fs::path& prepared(const fs::path& path, const std::string& key, std::optional<int64_t> last_kept) {
+/// Whole lines whose keys lie above one value and not above another, up to the first that is no line or is
+/// newer.
+std::string lines_between(std::string_view content, const std::string& key, int64_t after, int64_t last) {
+  std::string lines;
+  while (true) {
+    const size_t end = content.find('\n');
+    if (end == std::string_view::npos) return lines;
+    const auto value = key_of(content.substr(0, end), key);
+    if (!value || *value > last) return lines;
+    if (*value > after) lines += content.substr(0, end + 1);
+    content.remove_prefix(end + 1);
+  }
+}
+
+int64_t newest(std::string_view lines, const std::string& key) {
+  if (lines.empty()) return kNone;
+  lines.remove_suffix(1);
+  return key_of(lines.substr(lines.rfind('\n') + 1), key).value_or(kNone);
+}
+
+const fs::path& prepared(const fs::path& path, const std::string& key, std::optional<int64_t> last_kept,
+                         std::string_view unwritten) {
   std::string kept;
-  if (last_kept && fs::exists(path)) kept = lines_up_to(read_file(path), key, *last_kept);
+  if (last_kept) {
+    if (fs::exists(path)) kept = lines_between(read_file(path), key, kNone, *last_kept);
+    kept += lines_between(unwritten, key, newest(kept, key), *last_kept);
+  }
   write_file_atomically(path, kept);
   return path;
 }
 
 }  // namespace
 
-JsonLinesLog::JsonLinesLog(fs::path path, const std::string& key, std::optional<int64_t> last_kept)
-    : path_(std::move(path)), lines_(prepared(path_, key, last_kept), std::ios::app) {}
-
-void JsonLinesLog::write(const nlohmann::json& line) { lines_ << line.dump() << '\n'; }
-
-void JsonLinesLog::flush() {
-  lines_.flush();
-  if (!lines_) throw std::system_error(EIO, std::generic_category(), path_.string());
-}
+JsonLinesLog::JsonLinesLog(fs::path path, const std::string& key, std::optional<int64_t> last_kept,
+                           std::string_view unwritten)
+    : file_(prepared(path, key, last_kept, unwritten)) {}
 
 }  // namespace vcas::formats

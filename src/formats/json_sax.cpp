@@ -10,8 +10,54 @@ namespace vcas::formats {
 
 namespace {
 
-/// Walks over a text and notes how far: the parser tells its handler no positions.
-class TrackedIterator {
+/// Where a scan stands: the parser tells its handler no positions.
+struct Cursor {
+  std::string_view text;
+  std::size_t* position;              ///< bytes read so far
+  std::string_view* literal;          ///< set where a literal is read as null; without it there are none
+  std::string_view replacement = {};  ///< what is left to hand out in place of a literal
+  bool in_string = false;
+  bool escaped = false;
+
+  bool done() const { return replacement.empty() && *position == text.size(); }
+  const char& current() const { return replacement.empty() ? text[*position] : replacement.front(); }
+
+  void advance() {
+    if (!replacement.empty()) {
+      replacement.remove_prefix(1);
+      if (!replacement.empty()) return;
+    } else {
+      track_string(text[*position]);
+      ++*position;
+    }
+    replace_literal();
+  }
+
+  void track_string(char c) {
+    if (!in_string) {
+      in_string = c == '"';
+      return;
+    }
+    if (c == '"' && !escaped) in_string = false;
+    escaped = c == '\\' && !escaped;
+  }
+
+  void replace_literal() {
+    if (literal == nullptr || in_string || *position == text.size()) return;
+    const auto rest = text.substr(*position);
+    if (rest.front() != 'N' && rest.front() != 'I' && rest.front() != '-') return;
+    for (const std::string_view known : {"NaN", "-NaN", "Infinity", "-Infinity", "Inf", "-Inf"}) {
+      if (!rest.starts_with(known)) continue;
+      *literal = rest.substr(0, known.size());
+      *position += known.size();
+      replacement = "null";
+      return;
+    }
+  }
+};
+
+/// Walks over a text for the parser.
+class CursorIterator {
  public:
   // NOLINTBEGIN(readability-identifier-naming): the names that std::iterator_traits reads.
   using iterator_category = std::input_iterator_tag;
@@ -21,19 +67,22 @@ class TrackedIterator {
   using reference = const char&;
   // NOLINTEND(readability-identifier-naming)
 
-  TrackedIterator(const char* at, std::size_t* position) : at_(at), position_(position) {}
+  /// @param cursor none: the text's end.
+  explicit CursorIterator(Cursor* cursor) : cursor_(cursor) {}
 
-  reference operator*() const { return *at_; }
-  TrackedIterator& operator++() {
-    ++at_;
-    ++*position_;
+  reference operator*() const { return cursor_->current(); }
+  CursorIterator& operator++() {
+    cursor_->advance();
     return *this;
   }
-  friend bool operator==(const TrackedIterator& a, const TrackedIterator& b) { return a.at_ == b.at_; }
+  friend bool operator==(const CursorIterator& a, const CursorIterator& b) {
+    return a.at_end() == b.at_end();
+  }
 
  private:
-  const char* at_;
-  std::size_t* position_;
+  bool at_end() const { return cursor_ == nullptr || cursor_->done(); }
+
+  Cursor* cursor_;
 };
 
 /// nlohmann's message without its prefix "[json.exception.parse_error.101] parse error at line 1, column 2:
@@ -69,14 +118,39 @@ bool JsonHandler::parse_error(std::size_t, const std::string&, const nlohmann::j
   fail("not JSON: " + std::string(reason) + (cut ? "..." : ""));
 }
 
+void JsonHandler::start(std::string_view text, std::size_t position, std::string_view source,
+                        int64_t first_line) {
+  // Values of one text come one after the other: the lines before are counted already.
+  if (text.data() != text_.data() || position < counted_) {
+    counted_ = 0;
+    line_ = first_line;
+  }
+  text_ = text;
+  source_ = source;
+  first_line_ = first_line;
+  position_ = position;
+}
+
+int64_t JsonHandler::line() {
+  line_ += line_of(text_.substr(counted_), position_ - counted_) - 1;
+  counted_ = position_;
+  return line_;
+}
+
 void scan_json(std::string_view text, std::string_view source, int64_t first_line, JsonHandler& handler) {
-  handler.text_ = text;
-  handler.source_ = source;
-  handler.first_line_ = first_line;
-  handler.position_ = 0;
-  const char* begin = text.data();
-  nlohmann::json::sax_parse(TrackedIterator(begin, &handler.position_),
-                            TrackedIterator(begin + text.size(), &handler.position_), &handler);
+  handler.start(text, 0, source, first_line);
+  Cursor cursor{text, &handler.position_, nullptr};
+  nlohmann::json::sax_parse(CursorIterator(&cursor), CursorIterator(nullptr), &handler);
+}
+
+std::size_t scan_json_value(std::string_view text, std::size_t position, std::string_view source,
+                            int64_t first_line, JsonHandler& handler) {
+  handler.start(text, position, source, first_line);
+  Cursor cursor{text, &handler.position_, &handler.literal_};
+  cursor.replace_literal();
+  nlohmann::json::sax_parse(CursorIterator(&cursor), CursorIterator(nullptr), &handler,
+                            nlohmann::json::input_format_t::json, /*strict=*/false);
+  return handler.position_;
 }
 
 }  // namespace vcas::formats

@@ -12,9 +12,6 @@
 #include "vcas/formats/json.h"
 
 namespace vcas::formats {
-
-using nlohmann::json;
-
 namespace {
 
 static_assert(std::endian::native == std::endian::little,
@@ -54,7 +51,7 @@ std::string_view header_text(std::span<const std::byte> bytes, std::string_view 
 /// Reads one tensor's description; every message names the file and the tensor.
 class EntryParser {
  public:
-  EntryParser(std::string name, const json& description, std::string_view source)
+  EntryParser(std::string name, const nlohmann::json& description, std::string_view source)
       : name_(std::move(name)), description_(description), source_(source) {}
 
   Entry parse() const {
@@ -76,7 +73,7 @@ class EntryParser {
     throw InputError(source_, fmt::format("tensor {}: {}", in_quotes(name_), message));
   }
 
-  const json& member(std::string_view key) const {
+  const nlohmann::json& member(std::string_view key) const {
     const auto found = description_.find(key);
     if (found == description_.end()) fail(fmt::format("{} is missing", key));
     return *found;
@@ -110,18 +107,18 @@ class EntryParser {
     return {unsigned_number(value[0], "data_offsets"), unsigned_number(value[1], "data_offsets")};
   }
 
-  uint64_t unsigned_number(const json& value, std::string_view key) const {
+  uint64_t unsigned_number(const nlohmann::json& value, std::string_view key) const {
     if (value.is_number_unsigned()) return value.get<uint64_t>();
     fail(fmt::format("{}: expected non-negative integers, got {}", key,
                      value.is_number() ? value.dump() : std::string(value.type_name())));
   }
 
   std::string name_;
-  const json& description_;
+  const nlohmann::json& description_;
   std::string_view source_;
 };
 
-MetadataMap parse_metadata(const json& value, std::string_view source) {
+MetadataMap parse_metadata(const nlohmann::json& value, std::string_view source) {
   if (!value.is_object()) throw InputError(source, "__metadata__: expected an object of strings");
   MetadataMap metadata;
   for (const auto& [key, text] : value.items()) {

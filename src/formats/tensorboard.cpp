@@ -5,10 +5,10 @@
 
 #include <array>
 #include <bit>
-#include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <system_error>
+
+#include "formats/host_name.h"
 
 namespace vcas::formats {
 
@@ -83,15 +83,17 @@ std::string session_start_event(int64_t step) {
   return event_at_now() + field(2, step) + field(7, field(1, kStart));
 }
 
+const std::filesystem::path& made(const std::filesystem::path& folder) {
+  std::filesystem::create_directories(folder);
+  return folder;
+}
+
 std::filesystem::path fresh_path(const std::filesystem::path& folder) {
-  std::array<char, 256> host{};
-  if (::gethostname(host.data(), host.size() - 1) != 0 || host[0] == '\0')
-    std::strcpy(host.data(), "localhost");
   const auto stem = fmt::format("events.out.tfevents.{}.{}.{}", static_cast<int64_t>(seconds_since_epoch()),
-                                host.data(), ::getpid());
+                                host_name(), ::getpid());
   // Writers that begin within one second differ in the last number.
   for (int number = 0;; ++number) {
-    auto path = folder / fmt::format("{}.{}", stem, number);
+    auto path = folder / fmt::format("{}.{}{}", stem, number, kEventsSuffix);
     if (!std::filesystem::exists(path)) return path;
   }
 }
@@ -111,29 +113,15 @@ std::string tfrecord(std::string_view data) {
          little_endian(masked_crc32c(data));
 }
 
-TensorBoardWriter::TensorBoardWriter(const std::filesystem::path& folder, std::optional<int64_t> purge_step) {
-  std::filesystem::create_directories(folder);
-  path_ = fresh_path(folder);
-  stream_.open(path_, std::ios::binary | std::ios::trunc);
-  write(version_event());
-  if (purge_step) write(session_start_event(*purge_step));
+TensorBoardWriter::TensorBoardWriter(const std::filesystem::path& folder, std::optional<int64_t> purge_step)
+    : file_(fresh_path(made(folder))) {
+  file_.add(tfrecord(version_event()));
+  if (purge_step) file_.add(tfrecord(session_start_event(*purge_step)));
   flush();
 }
 
 void TensorBoardWriter::add_scalar(std::string_view tag, double value, int64_t step) {
-  write(scalar_event(tag, value, step));
-}
-
-void TensorBoardWriter::write(std::string_view event) {
-  const auto record = tfrecord(event);
-  if (!stream_.write(record.data(), static_cast<std::streamsize>(record.size()))) {
-    throw std::system_error(errno, std::generic_category(), "cannot write " + path_.string());
-  }
-}
-
-void TensorBoardWriter::flush() {
-  if (!stream_.flush())
-    throw std::system_error(errno, std::generic_category(), "cannot write " + path_.string());
+  file_.add(tfrecord(scalar_event(tag, value, step)));
 }
 
 }  // namespace vcas::formats

@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
+
+#include "formats/append_file.h"
 
 namespace vcas::formats {
 
@@ -15,7 +17,11 @@ uint32_t crc32c(std::string_view bytes);
 /// One record as TensorFlow writes it: length, masked CRC of the length, data, masked CRC of the data.
 std::string tfrecord(std::string_view data);
 
-/// Writes scalars that TensorBoard shows: events.out.tfevents.<time>.<host>.<process>.<n> in a folder.
+/// Ends the names of our event files: other programs may write theirs into the same folder.
+inline constexpr std::string_view kEventsSuffix = ".vcas";
+
+/// Writes scalars that TensorBoard shows: events.out.tfevents.<time>.<host>.<process>.<n>.vcas in a
+/// folder.
 class TensorBoardWriter {
  public:
   /// @param folder made when missing.
@@ -25,17 +31,14 @@ class TensorBoardWriter {
                              std::optional<int64_t> purge_step = std::nullopt);
 
   /// @param tag such as "train/loss". Shown as float32, which is all that the format holds.
-  /// @throws std::system_error when the disk refuses, here or in flush.
   void add_scalar(std::string_view tag, double value, int64_t step);
-  void flush();
+  /// @return why scalars are left that are not written, if so: the next flush() tries again.
+  std::error_code flush() { return file_.flush(); }
 
-  const std::filesystem::path& path() const { return path_; }
+  const std::filesystem::path& path() const { return file_.path(); }
 
  private:
-  void write(std::string_view event);
-
-  std::filesystem::path path_;
-  std::ofstream stream_;
+  AppendFile file_;
 };
 
 }  // namespace vcas::formats

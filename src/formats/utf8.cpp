@@ -43,6 +43,14 @@ bool eight_ascii_bytes(std::string_view bytes, std::size_t position) {
   return (word & 0x8080808080808080u) == 0;
 }
 
+/// Where a text of UTF-16 without a byte order mark begins with two ASCII characters: its first zero byte.
+std::optional<std::size_t> zero_of_utf16(std::string_view bytes) {
+  if (bytes.size() < 4) return std::nullopt;
+  const bool first = bytes[0] == 0, second = bytes[1] == 0;
+  if (first == second || (bytes[2] == 0) != first || (bytes[3] == 0) != second) return std::nullopt;
+  return first ? 0 : 1;
+}
+
 }  // namespace
 
 std::optional<std::size_t> first_invalid_utf8(std::string_view bytes) {
@@ -59,19 +67,23 @@ std::optional<std::size_t> first_invalid_utf8(std::string_view bytes) {
 }
 
 int64_t line_of(std::string_view bytes, std::size_t position) {
-  const auto before = bytes.substr(0, std::min(position, bytes.size()));
-  return 1 + std::count(before.begin(), before.end(), '\n');
+  int64_t line = 1;
+  for (std::size_t i = 0; i < std::min(position, bytes.size()); ++i) {
+    if (bytes[i] == '\n' || (bytes[i] == '\r' && byte_at(bytes, i + 1) != '\n')) ++line;
+  }
+  return line;
 }
 
 void require_utf8(std::string_view bytes, std::string_view source) {
-  const auto position = first_invalid_utf8(bytes);
+  const auto zero = zero_of_utf16(bytes);
+  const auto position = zero ? zero : first_invalid_utf8(bytes);
   if (!position) return;
-  const auto line_begin = *position == 0 ? 0 : bytes.rfind('\n', *position - 1) + 1;  // npos + 1 is 0
-  const bool utf16 = bytes.starts_with("\xFF\xFE") || bytes.starts_with("\xFE\xFF");
+  const auto line_begin = bytes.substr(0, *position).find_last_of("\r\n") + 1;  // npos + 1 is 0
+  const bool utf16 = zero || bytes.starts_with("\xFF\xFE") || bytes.starts_with("\xFE\xFF");
   throw InputError(
       source, line_of(bytes, *position),
       fmt::format("expected UTF-8, got byte 0x{:02x} (byte {} of the line){}", byte_at(bytes, *position),
-                  *position - line_begin + 1, utf16 ? "; the file looks like UTF-16" : ""));
+                  *position - line_begin + 1, utf16 ? "; the file looks like UTF-16: save it as UTF-8" : ""));
 }
 
 }  // namespace vcas::formats

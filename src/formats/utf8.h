@@ -12,7 +12,7 @@ namespace vcas::formats {
 /// Standard 15.0, table 3-7.
 std::optional<std::size_t> first_invalid_utf8(std::string_view bytes);
 
-/// Line of a byte position, counted from 1; lines end with a line feed.
+/// Line of a byte position, counted from 1; lines end with LF, CRLF or CR.
 int64_t line_of(std::string_view bytes, std::size_t position);
 
 /// @throws InputError "file:line: expected UTF-8, got byte 0xff (column 7)".

@@ -1,11 +1,11 @@
 #include "formats/warning.h"
 
-#include <fmt/format.h>
+#include <string>
 
-#include <cstdio>
+#include "formats/console.h"
 
 namespace vcas::formats {
 
-void warn(std::string_view message) { fmt::print(stderr, "vcas: warning: {}\n", message); }
+void warn(std::string_view message) { say("warning: " + std::string(message)); }
 
 }  // namespace vcas::formats

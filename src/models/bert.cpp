@@ -76,15 +76,19 @@ hugging_face::TensorTable bert_tensor_table(const BertConfig& config) {
   }
   maker.add_linear("head.pooler", "bert.pooler.dense", /*head=*/true);
   maker.add_linear("head.classifier", "classifier", /*head=*/true);
-  // Older versions of transformers saved these buffers with the weights.
-  return {"bert.", maker.take(), {"embeddings.position_ids", "embeddings.token_type_ids"}};
+  // Older versions of transformers saved these buffers with the weights, and TensorFlow's names of a
+  // LayerNorm.
+  return {"bert.",
+          maker.take(),
+          {"embeddings.position_ids", "embeddings.token_type_ids"},
+          {{"LayerNorm.weight", "LayerNorm.gamma"}, {"LayerNorm.bias", "LayerNorm.beta"}}};
 }
 
 LoadedClassifier make_bert_classifier(const BertConfig& config, const nn::NamedTensors& tensors,
-                                      uint64_t seed, bool require_head) {
+                                      uint64_t seed, bool require_head, bool ignore_mismatched_sizes) {
   auto model = std::make_unique<BertClassifier>(config);
-  auto report =
-      hugging_face::load_file_tensors(*model, bert_tensor_table(config), tensors, seed, require_head);
+  auto report = hugging_face::load_file_tensors(*model, bert_tensor_table(config), tensors, seed,
+                                                require_head, ignore_mismatched_sizes);
   return {std::move(model), std::move(report)};
 }
 

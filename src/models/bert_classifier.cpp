@@ -17,7 +17,7 @@ nn::TransformerLayerOptions layer_options(const BertConfig& config) {
   options.layer.layer_norm_eps = config.layer_norm_eps;
   options.layer.hidden_dropout = config.hidden_dropout_prob;
   options.layer.attention_dropout = config.attention_probs_dropout_prob;
-  options.layer.tanh_gelu = config.hidden_act != "gelu";
+  options.layer.activation = config.activation();
   return options;
 }
 

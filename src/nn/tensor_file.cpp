@@ -2,14 +2,11 @@
 
 #include <ATen/ops/empty.h>
 #include <c10/util/Exception.h>
-#include <fmt/format.h>
 
 #include <cstring>
-#include <optional>
 #include <utility>
 
 #include "formats/safetensors.h"
-#include "vcas/formats/error.h"
 
 namespace vcas::nn {
 namespace {
@@ -17,17 +14,29 @@ namespace {
 using formats::Dtype;
 
 constexpr std::pair<Dtype, at::ScalarType> kDtypes[] = {
-    {Dtype::boolean, at::kBool}, {Dtype::u8, at::kByte},   {Dtype::i8, at::kChar},
-    {Dtype::i16, at::kShort},    {Dtype::f16, at::kHalf},  {Dtype::bf16, at::kBFloat16},
-    {Dtype::i32, at::kInt},      {Dtype::f32, at::kFloat}, {Dtype::f64, at::kDouble},
+    {Dtype::boolean, at::kBool},
+    {Dtype::u8, at::kByte},
+    {Dtype::i8, at::kChar},
+    {Dtype::i16, at::kShort},
+    {Dtype::f16, at::kHalf},
+    {Dtype::bf16, at::kBFloat16},
+    {Dtype::i32, at::kInt},
+    {Dtype::f32, at::kFloat},
+    {Dtype::f64, at::kDouble},
     {Dtype::i64, at::kLong},
+    {Dtype::u16, at::kUInt16},
+    {Dtype::u32, at::kUInt32},
+    {Dtype::u64, at::kUInt64},
+    {Dtype::f8_e5m2, at::kFloat8_e5m2},
+    {Dtype::f8_e4m3, at::kFloat8_e4m3fn},
 };
 
-std::optional<at::ScalarType> scalar_type(Dtype dtype) {
+at::ScalarType scalar_type(Dtype dtype) {
   for (const auto& [file_type, tensor_type] : kDtypes) {
     if (file_type == dtype) return tensor_type;
   }
-  return std::nullopt;
+  TORCH_CHECK(false, "read_tensors: expected a dtype that has a tensor type, got ",
+              formats::dtype_name(dtype));
 }
 
 Dtype file_dtype(at::ScalarType type) {
@@ -43,15 +52,7 @@ NamedTensors read_tensors(const std::filesystem::path& path) {
   const formats::SafetensorsFile file(path);
   NamedTensors tensors;
   for (const auto& [name, view] : file.tensors()) {
-    const auto type = scalar_type(view.dtype);
-    if (!type) {
-      throw formats::InputError(
-          path.string(),
-          fmt::format("tensor '{}': expected a dtype among BOOL, U8, I8, I16, I32, I64, F16, BF16, "
-                      "F32, F64, got {}",
-                      name, formats::dtype_name(view.dtype)));
-    }
-    at::Tensor tensor = at::empty(view.shape, *type);
+    at::Tensor tensor = at::empty(view.shape, scalar_type(view.dtype));
     if (!view.bytes.empty()) std::memcpy(tensor.mutable_data_ptr(), view.bytes.data(), view.bytes.size());
     tensors.emplace(name, std::move(tensor));
   }

@@ -208,9 +208,9 @@ void FlagTable::attach(CLI::App& command) {
 void FlagTable::apply(const CLI::App& command) {
   for (const auto& extra : command.remaining()) {
     if (!extra.starts_with('-')) throw InputError(fmt::format("expected a flag, got '{}'", extra));
-    const auto nearest = formats::nearest_name(extra.substr(extra.find_first_not_of('-')), names());
-    throw InputError(
-        fmt::format("unknown flag '{}'; the nearest is '--{}'", extra, nearest.value_or("help")));
+    const auto name = extra.substr(std::min(extra.find_first_not_of('-'), extra.size()));
+    throw InputError(fmt::format("unknown flag '{}'{}; --help lists all", extra,
+                                 formats::nearest_hint(name.substr(0, name.find('=')), names(), "--")));
   }
   if (!config_file_.empty()) apply_file(config_file_);
   for (const auto& [name, value] : given_) {
@@ -227,8 +227,7 @@ void FlagTable::apply_file(const std::filesystem::path& path) {
     std::replace(name.begin(), name.end(), '-', '_');
     const Flag* flag = find(name);
     if (flag == nullptr) {
-      throw InputError(source, fmt::format("unknown key; the nearest is '{}'",
-                                           formats::nearest_name(name, names()).value_or("help")));
+      throw InputError(source, "unknown key" + formats::nearest_hint(name, names()));
     }
     const bool integer_as_number = flag->kind == FlagKind::number && entry.kind == FlagKind::integer;
     if (entry.kind != flag->kind && !integer_as_number) {
@@ -253,9 +252,8 @@ std::vector<std::string> FlagTable::names() const {
 }
 
 void refuse_name(const std::string& source, const std::string& text, const std::vector<std::string>& names) {
-  const auto nearest = formats::nearest_name(text, names);
-  throw InputError(source, fmt::format("expected one of {}, got '{}' (the nearest is '{}')",
-                                       fmt::join(names, ", "), text, nearest.value_or(names.front())));
+  throw InputError(source, fmt::format("expected one of {}, got '{}'{}", fmt::join(names, ", "), text,
+                                       formats::nearest_hint(text, names)));
 }
 
 std::vector<std::string> split_list(const std::string& text) {

@@ -83,6 +83,8 @@ class FlagTable {
 
   /// What apply() set, by flag, as it was written; a bare flag is empty.
   const std::map<std::string, std::string>& effective() const { return effective_; }
+  /// That --config named; empty without it.
+  std::filesystem::path config_file() const { return config_file_; }
 
  private:
   struct Flag {
@@ -117,7 +119,7 @@ class FlagTable {
 /// Writes every flag name with '_', as the tables have it: "--max-steps=3" becomes "--max_steps=3".
 std::vector<std::string> with_underscores(std::vector<std::string> arguments);
 
-/// @param names at least one. @throws formats::InputError with the nearest of them, always.
+/// @param names at least one. @throws formats::InputError with the nearest of them, if one is near, always.
 [[noreturn]] void refuse_name(const std::string& source, const std::string& text,
                               const std::vector<std::string>& names);
 

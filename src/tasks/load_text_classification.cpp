@@ -1,10 +1,13 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <utility>
 
+#include "formats/atomic_directory.h"
 #include "formats/warning.h"
+#include "tasks/check_texts.h"
+#include "tasks/text_data.h"
 #include "vcas/formats/error.h"
 #include "vcas/models/hugging_face/model_directory.h"
 #include "vcas/tasks/classification_metrics.h"
@@ -21,30 +24,6 @@ using models::hugging_face::ModelDirectory;
 constexpr const char* kName = "text-classification";
 constexpr const char* kWordNetNouns = "wordnet-nouns";
 
-struct TextSplits {
-  data::TextDataset train;
-  std::optional<data::TextDataset> validation;
-};
-
-TextSplits read_splits(const TextClassificationOptions& options) {
-  TextSplits splits;
-  if (options.dataset == kWordNetNouns) {
-    auto wordnet = data::read_wordnet_nouns();
-    splits = {std::move(wordnet.train), std::move(wordnet.validation)};
-  } else {
-    splits.train = options.label_names.empty()
-                       ? data::read_training_file(options.train_file, options.columns)
-                       : data::read_evaluation_file(options.train_file, options.columns, options.label_names);
-    if (!options.validation_file.empty()) {
-      splits.validation =
-          data::read_evaluation_file(options.validation_file, options.columns, splits.train.label_names);
-    }
-  }
-  if (options.max_train_samples) splits.train.keep_first(*options.max_train_samples);
-  if (options.max_eval_samples && splits.validation) splits.validation->keep_first(*options.max_eval_samples);
-  return splits;
-}
-
 void require_length_fits(const TextClassificationOptions& options, const ModelDirectory& directory) {
   const int64_t positions = directory.longest_text();
   const int64_t minimum = options.columns.text_pair ? 3 : 2;
@@ -52,11 +31,13 @@ void require_length_fits(const TextClassificationOptions& options, const ModelDi
     throw InputError(fmt::format("max_seq_length: expected {} to {} ({}: max_position_embeddings), got {}",
                                  minimum, positions, directory.path.string(), options.max_seq_length));
   }
+  warn_of_model_max_length(directory, options.max_seq_length);
 }
 
 data::TokenizedTexts tokenize(const data::TextDataset& dataset, const ModelDirectory& directory,
                               int64_t max_length, std::string_view part) {
   data::TokenizedTexts texts(dataset, *directory.tokenizer, max_length, at::get_num_threads());
+  require_embeddings(texts, directory, part);
   if (texts.truncated_count() > 0) {
     formats::warn(fmt::format("{}: {} of {} texts are longer than max_seq_length {} and were cut", part,
                               texts.truncated_count(), texts.size(), max_length));
@@ -64,24 +45,29 @@ data::TokenizedTexts tokenize(const data::TextDataset& dataset, const ModelDirec
   return texts;
 }
 
-data::TextDataset read_held_out(const TextClassificationOptions& options,
-                                const std::vector<std::string>& labels) {
-  if (options.dataset != kWordNetNouns) {
-    return data::read_evaluation_file(options.validation_file, options.columns, labels);
+/// Of the files that shape and weights come from; empty where the folder is gone, as it may be when a run
+/// goes on from a checkpoint.
+std::string model_digest(const fs::path& folder) {
+  std::vector<fs::path> files;
+  if (!fs::is_directory(folder)) return {};
+  const bool single = fs::exists(folder / "model.safetensors");
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const auto name = entry.path().filename();
+    const bool weights = single ? name == "model.safetensors" : name.extension() == ".safetensors";
+    if (name == "config.json" || weights) files.push_back(entry.path());
   }
-  auto held_out = data::read_wordnet_nouns().validation;
-  if (held_out.label_names != labels) {
-    throw InputError(fmt::format("{}: expected the classes of {} ({}), got {}",
-                                 options.model_name_or_path.string(), kWordNetNouns,
-                                 fmt::join(held_out.label_names, ", "), fmt::join(labels, ", ")));
-  }
-  return held_out;
+  std::ranges::sort(files);
+  std::string digests;
+  for (const auto& file : files) digests += file.filename().string() + formats::sha256_of_file(file);
+  return fmt::format("{:016x}", vcas::data::fnv1a64(digests));
 }
 
 TextClassification::Storage storage_of(const ModelDirectory& directory,
-                                       const std::vector<std::string>& labels) {
-  return {[directory, labels](const models::TextClassifier& model, const fs::path& folder) {
+                                       const std::vector<std::string>& labels,
+                                       const TextClassificationOptions& options) {
+  return {[directory, labels, options](const models::TextClassifier& model, const fs::path& folder) {
             models::hugging_face::save_text_classifier(directory, model, labels, folder);
+            write_text_settings(options, folder);
           },
           [](models::TextClassifier& model, const fs::path& folder) {
             models::hugging_face::load_weights(model, folder);
@@ -97,7 +83,8 @@ std::unique_ptr<TextClassification> load_text_classification(const TextClassific
   const auto directory =
       models::hugging_face::read_model_directory(checkpoint.value_or(data.model_name_or_path));
   require_length_fits(data, directory);
-  const TextSplits splits = read_splits(data);
+  const TextSplits splits =
+      read_splits(data, {directory.path, directory.head_labels(), checkpoint.has_value()});
   const auto& labels = splits.train.label_names;
   auto train = tokenize(splits.train, directory, data.max_seq_length, "training texts");
   std::optional<data::TokenizedTexts> validation;
@@ -105,29 +92,34 @@ std::unique_ptr<TextClassification> load_text_classification(const TextClassific
     validation = tokenize(*splits.validation, directory, data.max_seq_length, "evaluation texts");
   }
   auto model = models::hugging_face::load_text_classifier(directory, labels, options.seed,
-                                                          /*require_head=*/checkpoint.has_value());
+                                                          /*require_head=*/checkpoint.has_value(),
+                                                          data.ignore_mismatched_sizes);
   return std::make_unique<TextClassification>(std::move(model), std::move(train), std::move(validation),
-                                              options, storage_of(directory, labels));
+                                              options, storage_of(directory, labels, data),
+                                              model_digest(data.model_name_or_path));
 }
 
 training::RunResult train_text_classifier(const TextClassificationOptions& data,
                                           const training::RunOptions& options,
-                                          const std::function<int()>& stop_signal) {
-  const auto checkpoint = training::checkpoint_to_resume(options, data.model_name_or_path);
-  const auto task = load_text_classification(data, options.train, checkpoint);
-  return training::launch(options, *task, kName, checkpoint, stop_signal);
+                                          const training::RunRequests& requests) {
+  const auto start =
+      training::begin_run(options, {data.model_name_or_path, data.train_file, data.validation_file});
+  const auto task = load_text_classification(data, options.train, start.checkpoint);
+  return training::launch(options, *task, kName, start, requests);
 }
 
-TextEvaluation evaluate_text_classifier(const TextClassificationOptions& options, int64_t batch_size) {
+TextEvaluation evaluate_text_classifier(const TextClassificationOptions& options, int64_t batch_size,
+                                        const training::StopRequested& stop_requested) {
   const auto directory = models::hugging_face::read_model_directory(options.model_name_or_path);
   require_length_fits(options, directory);
+  warn_of_other_settings(options, directory.path);
   const auto labels = directory.labels_or_default();
   auto dataset = read_held_out(options, labels);
   if (options.max_eval_samples) dataset.keep_first(*options.max_eval_samples);
   const auto texts = tokenize(dataset, directory, options.max_seq_length, "evaluation texts");
   const auto model =
       models::hugging_face::load_text_classifier(directory, labels, /*seed=*/0, /*require_head=*/true);
-  auto predictions = predict(*model, texts, batch_size);
+  auto predictions = predict(*model, texts, batch_size, /*compute=*/{}, stop_requested);
   auto scores = score_predictions(predictions.labels, predictions.classes,
                                   static_cast<int64_t>(labels.size()), predictions.loss);
   return {std::move(scores), std::move(predictions), labels};

@@ -1,11 +1,16 @@
 #include <fmt/format.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 
 #include "formats/atomic_directory.h"
 #include "formats/delimited.h"
+#include "formats/leftovers.h"
+#include "formats/message.h"
 #include "tasks/text_classification_program.h"
+#include "vcas/formats/error.h"
 
 namespace vcas::tasks {
 namespace {
@@ -34,7 +39,7 @@ std::string prediction_line(const TextEvaluation& evaluation, int64_t id, TableF
       names[static_cast<size_t>(evaluation.predictions.classes[static_cast<size_t>(id)])];
   const float* probabilities =
       evaluation.predictions.probabilities.const_data_ptr<float>() + id * static_cast<int64_t>(names.size());
-  if (format == TableFormat::jsonl) {
+  if (format == TableFormat::json) {
     nlohmann::ordered_json line = {
         {"id", id}, {"label", label}, {"probabilities", nlohmann::ordered_json::object()}};
     for (size_t k = 0; k < names.size(); ++k) line["probabilities"][names[k]] = probabilities[k];
@@ -46,13 +51,29 @@ std::string prediction_line(const TextEvaluation& evaluation, int64_t id, TableF
   return line + "\n";
 }
 
+/// The probabilities of a line of JSON stand under the names of the classes.
+void require_different_keys(const std::vector<std::string>& names) {
+  std::map<std::string_view, size_t> ids;
+  for (size_t id = 0; id < names.size(); ++id) {
+    const auto [place, fresh] = ids.emplace(names[id], id);
+    if (fresh) continue;
+    throw formats::InputError(
+        "--predictions",
+        fmt::format("expected labels with different names in JSON, got {} for the ids {} and {}; "
+                    ".csv and .tsv take them",
+                    formats::in_quotes(names[id]), place->second, id));
+  }
+}
+
 }  // namespace
 
 void write_predictions(const TextEvaluation& evaluation, const std::filesystem::path& path) {
   const TableFormat format = formats::table_format(path);
-  std::string content = format == TableFormat::jsonl ? std::string() : prediction_header(evaluation, format);
+  if (format == TableFormat::json) require_different_keys(evaluation.label_names);
+  std::string content = format == TableFormat::json ? std::string() : prediction_header(evaluation, format);
   for (int64_t id = 0; id < evaluation.scores.examples; ++id)
     content += prediction_line(evaluation, id, format);
+  formats::sweep_leftovers_of(path);
   formats::write_file_atomically(path, content);
 }
 

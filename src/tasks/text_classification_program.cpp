@@ -21,8 +21,10 @@ void TextClassificationProgram::add_flags(FlagTable& flags, bool training) {
             "folder of a Hugging Face model: config.json, model.safetensors, tokenizer.json or vocab.txt",
             "DIR");
   if (training) {
+    flags.add("ignore_mismatched_sizes", options_.ignore_mismatched_sizes,
+              "draw tensors of another shape in the model's files anew, such as the head of other classes");
     flags.add("train_file", options_.train_file,
-              "texts to learn from: .csv, .tsv or .jsonl with named columns");
+              "texts to learn from: .csv, .tsv, .jsonl or .json with named columns");
   }
   flags.add("validation_file", options_.validation_file, "held-out texts, same columns");
   std::vector<std::pair<std::string, std::string>> datasets;
@@ -32,6 +34,18 @@ void TextClassificationProgram::add_flags(FlagTable& flags, bool training) {
   flags.add("text_column", options_.columns.text, "column of the text");
   flags.add("text_pair_column", options_.columns.text_pair, "column of the second text, for pairs");
   flags.add("label_column", options_.columns.label, "column of the class, an integer or a name");
+  const std::vector<std::pair<std::string, std::optional<bool>>> quoting = {
+      {"auto", std::nullopt}, {"quoted", true}, {"raw", false}};
+  flags.add_choice(
+      "quoting", options_.columns.quoted, quoting,
+      "of .csv and .tsv: whether quotes enclose fields; auto: in .csv, and in .tsv if all of them do");
+  if (training) {
+    const std::vector<std::pair<std::string, std::string>> types = {
+        {"single_label_classification", "single_label_classification"}};
+    flags.add_choice("problem_type", options_.problem_type, types,
+                     "labels that are numbers, whole or not, are classes",
+                     {"regression", "multi_label_classification"});
+  }
   flags.add("max_seq_length", options_.max_seq_length, at_least(2),
             "tokens of a text at most; longer ones are cut");
   if (training)
@@ -53,21 +67,29 @@ void TextClassificationProgram::require_flags(bool training) const {
   }
 }
 
+std::vector<std::filesystem::path> TextClassificationProgram::inputs() const {
+  std::vector<std::filesystem::path> paths;
+  for (const auto& path : {options_.model_name_or_path, options_.train_file, options_.validation_file})
+    if (!path.empty()) paths.push_back(path);
+  return paths;
+}
+
 training::RunResult TextClassificationProgram::train(const training::RunOptions& options,
-                                                     const std::function<int()>& stop_signal) {
-  return train_text_classifier(options_, options, stop_signal);
+                                                     const training::RunRequests& requests) {
+  return train_text_classifier(options_, options, requests);
 }
 
 training::Evaluation TextClassificationProgram::evaluate(const std::filesystem::path& model,
                                                          int64_t batch_size,
-                                                         const std::filesystem::path& predictions) {
+                                                         const std::filesystem::path& predictions,
+                                                         const training::StopRequested& stop_requested) {
   if (!predictions.empty()) {
     formats::table_format(predictions);
-    require_existing_folder("--predictions", predictions);
+    require_writable_file("--predictions", predictions, inputs());
   }
   auto options = options_;
   if (!model.empty()) options.model_name_or_path = model;
-  auto evaluation = evaluate_text_classifier(options, batch_size);
+  auto evaluation = evaluate_text_classifier(options, batch_size, stop_requested);
   if (!predictions.empty()) write_predictions(evaluation, predictions);
   return std::move(evaluation.scores);
 }

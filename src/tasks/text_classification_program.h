@@ -11,17 +11,19 @@ class TextClassificationProgram final : public TaskProgram {
   const std::string& name() const override;
   void add_flags(FlagTable& flags, bool training) override;
   void require_flags(bool training) const override;
+  std::vector<std::filesystem::path> inputs() const override;
   bool evaluates() const override { return !options_.dataset.empty() || !options_.validation_file.empty(); }
   training::RunResult train(const training::RunOptions& options,
-                            const std::function<int()>& stop_signal) override;
+                            const training::RunRequests& requests) override;
   training::Evaluation evaluate(const std::filesystem::path& model, int64_t batch_size,
-                                const std::filesystem::path& predictions) override;
+                                const std::filesystem::path& predictions,
+                                const training::StopRequested& stop_requested) override;
 
  private:
   TextClassificationOptions options_;
 };
 
-/// Writes id, label and probabilities of every text: .csv, .tsv or .jsonl.
+/// Writes id, label and probabilities of every text: .csv, .tsv, .jsonl or .json (a line a text too).
 /// @throws formats::InputError for another suffix; std::system_error when the disk refuses.
 void write_predictions(const TextEvaluation& evaluation, const std::filesystem::path& path);
 

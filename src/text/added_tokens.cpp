@@ -49,7 +49,8 @@ std::size_t leading_space(std::string_view text) {
 
 }  // namespace
 
-AddedTokenMatcher::AddedTokenMatcher(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
+AddedTokenMatcher::AddedTokenMatcher(std::vector<AddedToken> tokens, bool split_special)
+    : tokens_(std::move(tokens)), split_special_(split_special) {
   std::erase_if(tokens_, [](const AddedToken& token) { return token.content.empty(); });
   std::ranges::stable_sort(tokens_, std::greater<>{},
                            [](const AddedToken& token) { return token.content.size(); });
@@ -77,6 +78,7 @@ std::vector<TextPiece> AddedTokenMatcher::split(std::string_view text) const {
     }
     std::size_t start = position;
     std::size_t stop = position = start + token->content.size();
+    if (token->special && split_special_) continue;
     if (token->single_word && touches_word(text.substr(0, start), text.substr(stop))) continue;
     if (token->lstrip) start = std::max(without_trailing_space(text.substr(0, start)), done);
     if (token->rstrip) stop += leading_space(text.substr(stop));

@@ -23,7 +23,8 @@ class AddedTokenMatcher {
   /// @param tokens with the content that is to be found (normalised already where the text will be); empty
   /// ones
   ///        are left out.
-  explicit AddedTokenMatcher(std::vector<AddedToken> tokens);
+  /// @param split_special special tokens are found, but stay text.
+  explicit AddedTokenMatcher(std::vector<AddedToken> tokens, bool split_special = false);
 
   bool empty() const { return tokens_.empty(); }
   /// The text cut at its added tokens, in order. A token with lstrip or rstrip takes the white space beside
@@ -35,6 +36,7 @@ class AddedTokenMatcher {
 
   std::vector<AddedToken> tokens_;  ///< longest first
   std::string first_bytes_;
+  bool split_special_;
 };
 
 }  // namespace vcas::text

@@ -1,5 +1,7 @@
 #include "vcas/text/tokenizer.h"
 
+#include "formats/path_type.h"
+#include "text/tokenizer_files.h"
 #include "text/wordpiece.h"
 
 namespace vcas::text {
@@ -11,9 +13,9 @@ std::unique_ptr<const Tokenizer> read_tokenizer(const std::filesystem::path& fol
 
 std::vector<std::filesystem::path> tokenizer_files(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> files;
-  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json",
-                           "added_tokens.json"}) {
-    if (std::filesystem::is_regular_file(folder / name)) files.push_back(folder / name);
+  for (const char* name : kTokenizerFiles) {
+    if (formats::path_type(folder / name) == std::filesystem::file_type::regular)
+      files.push_back(folder / name);
   }
   return files;
 }

@@ -32,8 +32,9 @@ WordPiece::WordPiece(const Vocabulary& vocabulary, WordPieceOptions options,
     if (token.normalized) token.content = to_utf8(normalize(token.content));
     (token.normalized ? normalized : raw).push_back(std::move(token));
   }
-  raw_matcher_ = std::make_unique<AddedTokenMatcher>(std::move(raw));
-  normalized_matcher_ = std::make_unique<AddedTokenMatcher>(std::move(normalized));
+  raw_matcher_ = std::make_unique<AddedTokenMatcher>(std::move(raw), options_.split_special_tokens);
+  normalized_matcher_ =
+      std::make_unique<AddedTokenMatcher>(std::move(normalized), options_.split_special_tokens);
   unk_id_ = required_id(options_.unk_token, "unk_token");
   cls_id_ = required_id(options_.cls_token, "cls_token");
   sep_id_ = required_id(options_.sep_token, "sep_token");

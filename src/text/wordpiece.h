@@ -24,9 +24,10 @@ struct AddedToken {
   bool lstrip = false;       ///< takes the white space before it
   bool rstrip = false;       ///< takes the white space after it
   bool normalized = false;   ///< is looked for in the normalised text
+  bool special = false;      ///< is text like any other where special tokens are split
 };
 
-/// The values of tokenizer.json (normalizer, model, post_processor) that change what comes out.
+/// The values of a tokenizer's files that change what comes out, by tokenizer.json's names for its part.
 struct WordPieceOptions {
   bool clean_text = true;
   bool handle_chinese_chars = true;
@@ -37,6 +38,9 @@ struct WordPieceOptions {
   std::string sep_token = "[SEP]";
   std::string continuing_subword_prefix = "##";
   int64_t max_input_chars_per_word = 100;  ///< in code points; a longer word becomes unk_token
+  bool token_types = true;                 ///< false: the second text has token type 0 too
+  bool truncate_left = false;              ///< a text that is too long loses its beginning
+  bool split_special_tokens = false;       ///< special tokens in a text are cut into pieces like other words
 };
 
 class AddedTokenMatcher;
@@ -53,11 +57,13 @@ class WordPiece final : public Tokenizer {
   WordPiece(WordPiece&&) noexcept;
   WordPiece& operator=(WordPiece&&) noexcept;
 
-  /// Reads a model folder: tokenizer.json (its truncation and padding are ignored), else vocab.txt with
-  /// tokenizer_config.json, which may be missing.
-  /// @throws formats::InputError naming file and key: neither file is there, another kind of tokenizer (BPE,
-  ///         Unigram, another normalizer or post-processor), a value of the wrong type, no vocabulary, a
-  ///         special token that is missing.
+  /// Reads a model folder as Hugging Face's AutoTokenizer (transformers 5) does. Of a BertTokenizer or one of
+  /// its kind the vocabulary is taken from tokenizer.json, else vocab.txt, added tokens from
+  /// tokenizer_config.json, else from special_tokens_map.json, added_tokens.json and tokenizer.json, and all
+  /// else from tokenizer_config.json, whose keys have BERT's defaults. Of a PreTrainedTokenizerFast
+  /// tokenizer.json is followed as it stands.
+  /// @throws formats::InputError naming file and key: another class or kind of tokenizer, no vocabulary, a
+  ///         value of the wrong type, a vocabulary without unk_token.
   static WordPiece from_folder(const std::filesystem::path& folder);
 
   int64_t vocabulary_size() const override { return vocabulary_size_; }

@@ -32,6 +32,12 @@ std::pair<std::size_t, std::size_t> longest_first(std::size_t first, std::size_t
   return first > second ? std::pair{room - shorter, shorter} : std::pair{shorter, room - shorter};
 }
 
+/// Cuts a text to `count` tokens at its end, or at its beginning.
+void cut(std::vector<int32_t>& ids, std::size_t count, bool left) {
+  const auto surplus = static_cast<std::ptrdiff_t>(ids.size() - count);
+  ids.erase(left ? ids.begin() : ids.end() - surplus, left ? ids.begin() + surplus : ids.end());
+}
+
 void require_length(int64_t max_length, int64_t least) {
   if (max_length >= least) return;
   throw std::invalid_argument("WordPieceEncoder: expected max_length of at least " + std::to_string(least) +
@@ -61,7 +67,7 @@ Encoding WordPieceEncoder::encode(std::string_view text, int64_t max_length) {
   result.ids = tokens(text);
   const auto room = static_cast<std::size_t>(max_length - 2);
   result.truncated = result.ids.size() > room;
-  if (result.truncated) result.ids.resize(room);
+  if (result.truncated) cut(result.ids, room, tokenizer_.options_.truncate_left);
   result.ids.insert(result.ids.begin(), tokenizer_.cls_id_);
   result.ids.push_back(tokenizer_.sep_id_);
   result.second_begin = static_cast<int64_t>(result.ids.size());
@@ -70,18 +76,21 @@ Encoding WordPieceEncoder::encode(std::string_view text, int64_t max_length) {
 
 Encoding WordPieceEncoder::encode_pair(std::string_view first, std::string_view second, int64_t max_length) {
   require_length(max_length, 3);
-  const std::vector<int32_t> a = tokens(first);
-  const std::vector<int32_t> b = tokens(second);
+  std::vector<int32_t> a = tokens(first);
+  std::vector<int32_t> b = tokens(second);
   const auto [kept_a, kept_b] = longest_first(a.size(), b.size(), static_cast<std::size_t>(max_length - 3));
   Encoding result;
   result.truncated = kept_a + kept_b < a.size() + b.size();
+  cut(a, kept_a, tokenizer_.options_.truncate_left);
+  cut(b, kept_b, tokenizer_.options_.truncate_left);
   result.ids.reserve(kept_a + kept_b + 3);
   result.ids.push_back(tokenizer_.cls_id_);
-  result.ids.insert(result.ids.end(), a.begin(), a.begin() + static_cast<std::ptrdiff_t>(kept_a));
+  result.ids.insert(result.ids.end(), a.begin(), a.end());
   result.ids.push_back(tokenizer_.sep_id_);
   result.second_begin = static_cast<int64_t>(result.ids.size());
-  result.ids.insert(result.ids.end(), b.begin(), b.begin() + static_cast<std::ptrdiff_t>(kept_b));
+  result.ids.insert(result.ids.end(), b.begin(), b.end());
   result.ids.push_back(tokenizer_.sep_id_);
+  if (!tokenizer_.options_.token_types) result.second_begin = static_cast<int64_t>(result.ids.size());
   return result;
 }
 

@@ -5,7 +5,7 @@
 #include "control/synthetic_problem.h"
 
 namespace vcas::control {
-namespace {
+namespace cadence_test {
 
 TEST(Cadence, CountsKeptWorkOfBlocksAlike) {
   EXPECT_DOUBLE_EQ(kept_work({1, {1, 1}, {{1, 1}, {1}}}), 1);
@@ -28,5 +28,5 @@ TEST(Cadence, DoublesWhileSteadyAndStartsAnewAfterAChange) {
   EXPECT_EQ(next_interval(state, options, kept), 100);
 }
 
-}  // namespace
+}  // namespace cadence_test
 }  // namespace vcas::control

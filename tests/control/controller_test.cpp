@@ -11,7 +11,7 @@
 #include "control/synthetic_problem.h"
 
 namespace vcas::control {
-namespace {
+namespace controller_test {
 
 ControllerOptions options(Policy policy) {
   ControllerOptions result;
@@ -258,5 +258,5 @@ TEST(VarianceController, RefusesOptionsOutOfRange) {
   EXPECT_THROW(VarianceController(ControllerOptions{}, sampling::SamplingLayout{}, 1), c10::Error);
 }
 
-}  // namespace
+}  // namespace controller_test
 }  // namespace vcas::control

@@ -9,7 +9,7 @@
 #include "control/window.h"
 
 namespace vcas::control {
-namespace {
+namespace fake_model_test {
 
 ControllerOptions options(Policy policy) {
   ControllerOptions result;
@@ -97,6 +97,7 @@ TEST(FakeModel, KeepsMaximaWithinAChain) {
 TEST(FakeModel, SharesTheBudgetOfASharedParameter) {
   const auto places = learned_weights(FakeModel::layout());
   std::vector<std::pair<size_t, double>> found;
+  found.reserve(places.size());
   for (const auto& place : places) found.emplace_back(place.block, place.uses);
   EXPECT_EQ(found, (std::vector<std::pair<size_t, double>>{{0, 1}, {0, 2}, {1, 2}, {1, 1}, {4, 1}}));
 }
@@ -183,5 +184,5 @@ TEST(FakeModel, GoesOnFromASavedStateToTheBit) {
   }
 }
 
-}  // namespace
+}  // namespace fake_model_test
 }  // namespace vcas::control

@@ -11,7 +11,7 @@
 #include <vector>
 
 namespace vcas::control {
-namespace {
+namespace gate_test {
 
 /// Two blocks of two weights.
 sampling::SamplingLayout layout() {
@@ -289,5 +289,5 @@ TEST(CostTable, ShippedOneClosesTheGateNearOne) {
   }
 }
 
-}  // namespace
+}  // namespace gate_test
 }  // namespace vcas::control

@@ -15,7 +15,7 @@
 #include <vector>
 
 namespace vcas::control {
-namespace {
+namespace gradient_dispersion_test {
 
 TEST(GradientDispersion, IsTheSampleVariance) {
   at::manual_seed(1);
@@ -81,5 +81,5 @@ TEST(AllFinite, SeesEveryTensor) {
   EXPECT_FALSE(all_finite({at::full({1}, -std::numeric_limits<double>::infinity()), at::zeros({2})}));
 }
 
-}  // namespace
+}  // namespace gradient_dispersion_test
 }  // namespace vcas::control

@@ -6,7 +6,7 @@
 #include <random>
 
 namespace vcas::control {
-namespace {
+namespace log_average_test {
 
 TEST(LogAverage, OfOneMeasurementIsTheMeasurement) {
   LogAverage average(0.4);
@@ -67,5 +67,5 @@ TEST(LogAverage, ContinuesFromItsNumbers) {
   EXPECT_EQ(a.value(), b.value());
 }
 
-}  // namespace
+}  // namespace log_average_test
 }  // namespace vcas::control

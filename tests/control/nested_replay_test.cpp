@@ -8,7 +8,7 @@
 #include "control/synthetic_problem.h"
 
 namespace vcas::control {
-namespace {
+namespace nested_replay_test {
 
 WindowBatch recorded(const SyntheticBatch& batch) {
   Observation observation;
@@ -104,5 +104,5 @@ TEST(SampledRows, AreTheScoresOfTheKeptSamples) {
   }
 }
 
-}  // namespace
+}  // namespace nested_replay_test
 }  // namespace vcas::control

@@ -6,7 +6,7 @@
 #include "control/synthetic_problem.h"
 
 namespace vcas::control {
-namespace {
+namespace paper_policy_test {
 
 at::Tensor doubles(const std::vector<double>& values) { return at::tensor(values, at::kDouble); }
 
@@ -118,5 +118,5 @@ TEST(PaperPolicy, TriesThePresentRatiosWithAllRows) {
   }
 }
 
-}  // namespace
+}  // namespace paper_policy_test
 }  // namespace vcas::control

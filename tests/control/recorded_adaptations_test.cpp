@@ -8,7 +8,7 @@
 #include "control/synthetic_problem.h"
 
 namespace vcas::control {
-namespace {
+namespace recorded_adaptations_test {
 
 struct Run {
   ControllerOptions options;
@@ -69,5 +69,5 @@ TEST(RecordedAdaptations, OfPolicyPaperAreRepeated) {
   expect_recorded({.options = options, .seed = 23, .skew = 0.6, .scale_step = 0.8}, kRecordedPaper);
 }
 
-}  // namespace
+}  // namespace recorded_adaptations_test
 }  // namespace vcas::control

@@ -9,7 +9,7 @@
 #include "sampling/host.h"
 
 namespace vcas::control {
-namespace {
+namespace row_variance_test {
 
 double by_definition(const std::vector<double>& scores, int64_t count) {
   std::vector<double> q(scores.size());
@@ -70,5 +70,5 @@ TEST(SolveRowKeepRatio, StaysBetweenItsBounds) {
   EXPECT_EQ(solve_row_keep_ratio(outcomes, 0, 0.3), 1);
 }
 
-}  // namespace
+}  // namespace row_variance_test
 }  // namespace vcas::control

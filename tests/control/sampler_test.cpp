@@ -11,7 +11,7 @@
 #include "control/synthetic_problem.h"
 
 namespace vcas::control {
-namespace {
+namespace sampler_test {
 
 /// Costs under which nothing is worth a draw.
 BlockCost dear(size_t weights) {
@@ -142,5 +142,5 @@ TEST(Sampler, KeepsToTheOrderOfTheProtocol) {
   EXPECT_TRUE(solve_alone(sampler));
 }
 
-}  // namespace
+}  // namespace sampler_test
 }  // namespace vcas::control

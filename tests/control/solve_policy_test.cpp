@@ -6,7 +6,7 @@
 #include "control/synthetic_problem.h"
 
 namespace vcas::control {
-namespace {
+namespace solve_policy_test {
 
 constexpr double kSkew = 0.6;  // gives a single-pair V_s the log-sd of about .4 that real training has
 
@@ -122,5 +122,5 @@ TEST(SolvePolicyBudget, SkipsWeightsThatAreNotTrained) {
   EXPECT_LT(controller.plan().row_keep_ratio[1][0], 1);
 }
 
-}  // namespace
+}  // namespace solve_policy_test
 }  // namespace vcas::control

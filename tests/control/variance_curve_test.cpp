@@ -7,7 +7,7 @@
 #include <limits>
 
 namespace vcas::control {
-namespace {
+namespace variance_curve_test {
 
 std::vector<CurvePoint> power_law(const std::vector<double>& positions, double factor, double exponent) {
   std::vector<CurvePoint> points;
@@ -100,5 +100,5 @@ TEST(TrialLadder, StaysWithinItsBoundsForAnyM) {
   }
 }
 
-}  // namespace
+}  // namespace variance_curve_test
 }  // namespace vcas::control

@@ -9,7 +9,7 @@
 #include <stdexcept>
 
 namespace vcas::data {
-namespace {
+namespace order_test {
 
 struct Setting {
   std::vector<int64_t> lengths;
@@ -215,9 +215,13 @@ TEST(TrainingOrder, RefusesWhatIsOutside) {
 RC_GTEST_PROP(EvaluationBatches, HoldEveryExampleOnceSortedByLength, ()) {
   const auto lengths = *rc::gen::container<std::vector<int64_t>>(rc::gen::inRange<int64_t>(2, 40));
   const auto batch_size = *rc::gen::inRange<int64_t>(1, 9);
+  const auto most_tokens = *rc::gen::inRange<int64_t>(1, 200);
   std::vector<int64_t> examples;
-  for (const auto& batch : evaluation_batches(lengths, batch_size)) {
+  for (const auto& batch : evaluation_batches(lengths, batch_size, most_tokens)) {
     RC_ASSERT(!batch.empty() && static_cast<int64_t>(batch.size()) <= batch_size);
+    int64_t tokens = 0;
+    for (const int64_t example : batch) tokens += lengths[static_cast<std::size_t>(example)];
+    RC_ASSERT(batch.size() == 1 || tokens <= most_tokens);
     examples.insert(examples.end(), batch.begin(), batch.end());
   }
   RC_ASSERT(
@@ -226,5 +230,5 @@ RC_GTEST_PROP(EvaluationBatches, HoldEveryExampleOnceSortedByLength, ()) {
   RC_ASSERT(examples == counting(lengths.size()));
 }
 
-}  // namespace
+}  // namespace order_test
 }  // namespace vcas::data

@@ -4,11 +4,12 @@
 #include <rapidcheck/gtest.h>
 
 #include <stdexcept>
+#include <utility>
 
 #include "text/wordpiece.h"
 
 namespace vcas::data {
-namespace {
+namespace tokenized_texts_test {
 
 text::WordPiece tokenizer() {
   return {{{"[UNK]", 0}, {"[CLS]", 1}, {"[SEP]", 2}, {"a", 3}, {"b", 4}, {"##b", 5}}, {}, {}};
@@ -44,6 +45,25 @@ TEST(TokenizedTexts, CountsTruncatedTexts) {
   EXPECT_EQ(texts.truncated_count(), 2);
   EXPECT_EQ(texts.lengths(), (std::vector<int64_t>{4, 4, 4}));
   EXPECT_EQ(texts.token_count(), 12);
+}
+
+TEST(TokenizedTexts, TheDigestFollowsEverythingThatIsLearnt) {
+  const auto digest = [](const TextDataset& data) {
+    return TokenizedTexts(data, tokenizer(), 10, 2).digest();
+  };
+  const auto usual = digest(dataset({"a", "b"}));
+  EXPECT_EQ(usual.size(), 16u);
+  EXPECT_EQ(digest(dataset({"a", "b"})), usual);
+  EXPECT_NE(digest(dataset({"b", "a"})), usual);
+  EXPECT_NE(digest(dataset({"a b", ""})), usual);
+  EXPECT_NE(digest(dataset({"a", ""}, {"", "b"})), digest(dataset({"a", ""}, {"b", ""})));
+  EXPECT_NE(digest(dataset({"a", "x"})), digest(dataset({"a", "y"}))) << "equal tokens";
+  EXPECT_NE(digest(dataset({"a"}, {"x"})), digest(dataset({"a"}, {"y"}))) << "equal tokens";
+  auto labels = dataset({"a", "b"}), names = labels;
+  std::swap(labels.labels[0], labels.labels[1]);
+  EXPECT_NE(digest(labels), usual);
+  names.label_names = {"yes", "no"};
+  EXPECT_NE(digest(names), usual);
 }
 
 TEST(TokenizedTexts, RefusesWhatIsOutside) {
@@ -86,5 +106,5 @@ RC_GTEST_PROP(TokenizedTexts, OffsetsAreTheSumsOfLengths, ()) {
   }
 }
 
-}  // namespace
+}  // namespace tokenized_texts_test
 }  // namespace vcas::data

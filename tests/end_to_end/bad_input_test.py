@@ -60,7 +60,11 @@ FLAGS = [
     (["--max_steps", "0"], ["--max_steps", "0"]),
     (["--max_steps", "99999999999999999999"], ["--max_steps", "99999999999999999999"]),
     (["--seed", "-1"], ["--seed", "-1"]),
-    (["--per_device_train_batch_size", "0"], ["--per_device_train_batch_size", ">= 1", "0"]),
+    (["--per_device_train_batch_size", "0"], ["--per_device_train_batch_size", "[1, 1000000]", "0"]),
+    (["--per_device_train_batch_size", "1000000000"], ["--per_device_train_batch_size", "[1, 1000000]"]),
+    (["--num_train_epochs", "1e300", "--max_steps", "-1"], ["--num_train_epochs", "1000000"]),
+    (["--max_steps", "9000000000000"], ["--max_steps", "1000000000"]),
+    (["--do_train"], ["--do_train", "--help"]),
     (["--adam_beta1", "1"], ["--adam_beta1", "[0, 1)", "1"]),
     (["--warmup_ratio", "2"], ["--warmup_ratio", "[0, 1]", "2"]),
     (["--act_var_tau", "0"], ["--act_var_tau", "(0, 1]", "0"]),
@@ -80,12 +84,14 @@ FLAGS = [
     (["--save_strategy", "step"], ["--save_strategy", "steps", "epoch", "step"]),
     (["--overwrite_output_dir", "maybe"], ["--overwrite_output_dir", "true or false", "maybe"]),
     (["--dataset", "wordnet-nouns"], ["--dataset", "--train_file"]),
+    (["--problem_type", "regression"], ["--problem_type", "regression", "not available", "single_label_classification"]),
+    (["--problem_type", "multi_label_classification"], ["--problem_type", "multi_label_classification", "not available"]),
+    (["--quoting", "never"], ["--quoting", "auto", "quoted", "raw", "never"]),
     (["--max_seq_length", "65"], ["max_seq_length", "64", "65"]),
     (["--text_pair_column", "sentence", "--max_seq_length", "2"], ["max_seq_length", "3 to 64", "2"]),
     (["--learning_rate"], ["learning_rate"]),
     (["stray"], ["stray"]),
     (["--config", "nowhere.toml"], ["nowhere.toml"]),
-    (["--resume_from_checkpoint", "auto"], ["resume_from_checkpoint", "checkpoint"]),
     (["--resume_from_checkpoint", "/nowhere/checkpoint-3"], ["/nowhere/checkpoint-3"]),
 ]
 
@@ -130,7 +136,15 @@ TABLES = [
     ("train.tsv", b"sentence\tlabel\na\tx\nb\n", ["train.tsv:3"]),
     ("train.jsonl", b'{"sentence": "a", "label": 0}\n{"sentence": "b"}\n', ["train.jsonl:2", "label"]),
     ("train.jsonl", b'{"sentence": "a", "label": 0}\n{"sentence": \n', ["train.jsonl:2"]),
-    ("train.txt", b"a\n", ["train.txt", ".csv", ".tsv", ".jsonl"]),
+    ("train.txt", b"a\n", ["train.txt", ".csv", ".tsv", ".jsonl", ".json"]),
+    ("train.csv", b"sentence,label\na,x\nb,\n", ["train.csv:3", "'label'", "expected a class, got nothing"]),
+    ("train.csv", b"sentence,label\na,1\nb,NA\n", ["train.csv:3", "'label'", "'NA'", "missing"]),
+    ("train.csv", b"sentence,label\na,1\nb,4.75\n", ["train.csv:3", "'label'", "4.75", "regression", "--problem_type"]),
+    ("train.csv", b"sentence;label\na;x\nb;y\n", ["train.csv:1", "did you mean", "';'"]),
+    ("train.csv", b"sentence,label\n,\n,\n", ["train.csv", "row"]),
+    ("train.csv", "sentence,label\na,x\nb,y\n".encode("utf-16"), ["train.csv:1", "UTF-16", "UTF-8"]),
+    ("train.jsonl", b'{"sentence": "a", "label": 0}\n{"sentence": "b", "label": null}\n', ["train.jsonl:2", "null"]),
+    ("train.json", b'[{"sentence": "a", "label": 0},\n{"sentence": true, "label": 1}]', ["train.json:2", "sentence", "true"]),
 ]
 
 
@@ -154,7 +168,7 @@ def test_an_unknown_label_in_evaluation(vcas, workplace):
 
 # config.json: key, its new value (None: taken out), what the message must name.
 CONFIG = [
-    ("hidden_size", None, ["config.json", "hidden_size"]),
+    ("hidden_size", None, ["model.safetensors", "embeddings.LayerNorm.bias: expected shape [768], got [32]"]),
     ("hidden_size", "32", ["config.json", "hidden_size"]),
     ("hidden_size", -32, ["config.json", "hidden_size"]),
     ("num_attention_heads", 5, ["config.json", "num_attention_heads"]),
@@ -287,6 +301,19 @@ def test_eval_refuses_a_place_where_predictions_cannot_lie(vcas, workplace):
     assert_refused(vcas, workplace, [*arguments, "--predictions", workplace / "p.txt"], "p.txt")
 
 
+def test_names_that_no_file_can_have(vcas, workplace):
+    (workplace / "loop").symlink_to("loop")
+    def refused(*mentions, model="model", predictions="p.csv"):
+        arguments = ["eval", "--model_name_or_path", workplace / model, "--validation_file", workplace / "train.csv",
+                     "--predictions", workplace / predictions]  # fmt: skip
+        assert_refused(vcas, workplace, arguments, *mentions)
+
+    for name, reason in [("n" * 300, "File name too long"), ("loop", "Too many levels of symbolic links")]:
+        refused(name, reason, model=name)
+        refused(name, reason, predictions=name + "/p.csv")
+    refused("File name too long", predictions="n" * 300 + ".csv")
+
+
 def test_an_output_dir_that_holds_another_run(vcas, workplace):
     assert vcas(*arguments_of(workplace)).returncode == 0
     mentions = ["out", "--resume_from_checkpoint", "--overwrite_output_dir"]
@@ -298,7 +325,7 @@ def test_output_dirs_that_cannot_be_one(vcas, workplace):
     assert_refused(vcas, workplace, arguments_of(workplace), "output_dir", "file")
     (workplace / "out").unlink()
     arguments = [workplace / "model" if part == workplace / "out" else part for part in arguments_of(workplace)]
-    assert_refused(vcas, workplace, [*arguments, "--overwrite_output_dir"], "output_dir", "model_name_or_path")
+    assert_refused(vcas, workplace, [*arguments, "--overwrite_output_dir"], "output_dir", "which it would write into")
 
 
 def test_a_checkpoint_that_is_damaged_or_of_another_run(vcas, workplace):

@@ -1,27 +1,18 @@
-"""Drives the built program: VCAS_BIN, or build/release/vcas."""
+"""Models, data and finished runs for the tests that drive the built program."""
 
-import os
 import random
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
+from program import BINARY, run_vcas
 
-ROOT = Path(__file__).resolve().parents[2]
-BINARY = Path(os.environ.get("VCAS_BIN", ROOT / "build" / "release" / "vcas"))
 # Clear to tell apart, so that a tiny model learns them within a few steps.
 CLASS_WORDS = {
     "animal": ["dog", "cat", "horse", "bird", "fish"],
     "food": ["bread", "cheese", "apple", "soup", "rice"],
     "place": ["city", "river", "mountain", "street", "house"],
 }
-
-
-def run_vcas(*arguments, cwd=None, timeout=240, environment=None):
-    command = [str(BINARY), *[str(argument) for argument in arguments]]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=timeout,
-                          env={**os.environ, **(environment or {})})  # fmt: skip
 
 
 def write_texts(path, count, seed=0):

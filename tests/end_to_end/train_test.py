@@ -43,7 +43,7 @@ def test_leaves_what_the_contract_says(trained):
     assert json.loads(result.stdout) == summary
     assert set(summary) == {
         "task", "method", "seed", "steps", "train_loss", "eval_loss", "eval_accuracy", "eval_macro_f1", "eval_matthews", "eval_metrics",
-        "train_seconds", "adaptation_seconds", "step_ms", "flops", "peak_rss_bytes", "device", "threads", "dtype",
+        "train_seconds", "adaptation_seconds", "step_ms", "flops", "peak_rss_bytes", "device", "threads", "dtype", "settings",
     }  # fmt: skip
     assert set(summary["step_ms"]) == {"median", "p10", "p90"}
     assert set(summary["flops"]) == {"exact", "performed", "reduction"}
@@ -281,7 +281,7 @@ def test_a_terminal_shows_a_bar_that_is_drawn_in_place(vcas_binary, train_argume
     assert process.returncode == 0
     bars = [part for part in re.split(r"[\r\n]", shown) if "% [" in part]
     assert len(bars) >= 2
-    assert re.match(r"\x1b\[K100% \[#{24}\] step 30/30  epoch 0\.60 ", bars[-1])
+    assert re.match(r"\x1b\[K100% \[#{16}\] 0:00 left  step 30/30  epoch 0\.60 ", bars[-1])
     assert all(len(bar.removeprefix("\x1b[K")) < columns for bar in bars)
 
 

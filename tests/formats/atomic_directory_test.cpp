@@ -1,16 +1,19 @@
 #include "formats/atomic_directory.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 #include <set>
 #include <stdexcept>
 #include <system_error>
 
+#include "formats/host_name.h"
+#include "formats/leftovers.h"
 #include "formats/support.h"
 
 namespace vcas::formats {
-namespace {
+namespace atomic_directory_test {
 
 namespace fs = std::filesystem;
 
@@ -122,8 +125,78 @@ TEST(AtomicDirectory, ReplacesAnOlderOne) {
   put(checkpoint / "surplus", "x");
   make_checkpoint(folder.path(), "new");
   EXPECT_EQ(content_of(checkpoint / "model"), "new");
-  EXPECT_EQ(names_in(checkpoint), (std::set<std::string>{"below", "manifest.json", "model"}));
+  // What somebody else put there stays.
+  EXPECT_EQ(names_in(checkpoint), (std::set<std::string>{"below", "manifest.json", "model", "surplus"}));
   EXPECT_EQ(names_in(folder.path()), (std::set<std::string>{"checkpoint-5"}));
+}
+
+TEST(AtomicDirectory, ReplacesNothingThatIsNotItsOwn) {
+  const TemporaryFolder folder;
+  fs::create_directory(folder.path() / "checkpoint-5");
+  put(folder.path() / "checkpoint-5" / "model", "of another program");
+  EXPECT_THROW(make_checkpoint(folder.path()), std::system_error);
+  EXPECT_EQ(content_of(folder.path() / "checkpoint-5" / "model"), "of another program");
+  EXPECT_EQ(names_in(folder.path()).size(), 1u);
+}
+
+TEST(AtomicDirectory, TakesOverFilesOfOtherNames) {
+  const TemporaryFolder folder;
+  fs::create_directory(folder.path() / "checkpoint-5");
+  put(folder.path() / "checkpoint-5" / "notes", "x");
+  const auto checkpoint = make_checkpoint(folder.path());
+  EXPECT_EQ(names_in(checkpoint), (std::set<std::string>{"below", "manifest.json", "model", "notes"}));
+  EXPECT_EQ(verify_directory(checkpoint), std::nullopt);
+}
+
+TEST(AtomicDirectory, ReplacesAnEmptyFolderAndNoLink) {
+  const TemporaryFolder folder;
+  const auto checkpoint = folder.path() / "checkpoint-5";
+  fs::create_directory(checkpoint);
+  make_checkpoint(folder.path());
+  EXPECT_EQ(verify_directory(checkpoint), std::nullopt);
+  fs::rename(checkpoint, folder.path() / "moved");
+  fs::create_directory_symlink("moved", checkpoint);
+  EXPECT_THROW(make_checkpoint(folder.path(), "new"), std::system_error);
+  EXPECT_EQ(content_of(folder.path() / "moved" / "model"), "weights");
+}
+
+TEST(AtomicDirectory, ReplacesOneWhoseManifestIsDamaged) {
+  const TemporaryFolder folder;
+  const auto checkpoint = make_checkpoint(folder.path(), "old");
+  put(checkpoint / "manifest.json", "{");
+  put(checkpoint / "below" / "surplus", "x");
+  make_checkpoint(folder.path(), "new");
+  EXPECT_EQ(verify_directory(checkpoint), std::nullopt);
+  EXPECT_EQ(content_of(checkpoint / "model"), "new");
+  EXPECT_EQ(content_of(checkpoint / "below" / "surplus"), "x");
+  EXPECT_EQ(file_beside_manifest(checkpoint), fs::path("below") / "surplus");
+  EXPECT_EQ(names_in(folder.path()), (std::set<std::string>{"checkpoint-5"}));
+}
+
+TEST(SweepLeftoversOf, RemovesThoseOfKilledProcessesOfOneFile) {
+  const TemporaryFolder folder;
+  const auto temporary = [&](const std::string& name, int64_t process) {
+    return folder.write("." + name + ".vcas-tmp-" + host_name() + "-" + std::to_string(process), "half");
+  };
+  constexpr int64_t kNobody = 999'999'999;  // above the kernel's limit of process numbers
+  const auto killed = temporary("p.jsonl", kNobody), running = temporary("p.jsonl", ::getppid());
+  const auto other = temporary("q.jsonl", kNobody);
+  sweep_leftovers_of(folder.path() / "p.jsonl");
+  EXPECT_FALSE(fs::exists(killed));
+  EXPECT_TRUE(fs::exists(running));
+  EXPECT_TRUE(fs::exists(other));
+}
+
+TEST(RemoveDirectory, RemovesWhatTheManifestNames) {
+  const TemporaryFolder folder;
+  const auto checkpoint = make_checkpoint(folder.path());
+  remove_directory(checkpoint);
+  EXPECT_FALSE(fs::exists(checkpoint));
+  put(make_checkpoint(folder.path()) / "notes", "x");
+  remove_directory(checkpoint);
+  EXPECT_EQ(names_in(checkpoint), std::set<std::string>{"notes"});
+  remove_directory(checkpoint);  // no manifest: not its own
+  EXPECT_EQ(names_in(checkpoint), std::set<std::string>{"notes"});
 }
 
 TEST(AtomicDirectory, TakesATrailingSlash) {
@@ -188,5 +261,5 @@ TEST_F(VerifyDirectory, FilesThatTheManifestDoesNotNameAreIgnored) {
   EXPECT_EQ(problem(), "no problem");
 }
 
-}  // namespace
+}  // namespace atomic_directory_test
 }  // namespace vcas::formats

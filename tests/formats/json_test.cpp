@@ -6,7 +6,7 @@
 #include "formats/support.h"
 
 namespace vcas::formats {
-namespace {
+namespace json_test {
 
 using nlohmann::json;
 
@@ -185,5 +185,5 @@ TEST(ReadJsonLog, NamesTheLineAtFault) {
   EXPECT_NE(error_of("{}\n{\"a\":\"\xff\"}\n").find("log.jsonl:2: expected UTF-8"), std::string::npos);
 }
 
-}  // namespace
+}  // namespace json_test
 }  // namespace vcas::formats

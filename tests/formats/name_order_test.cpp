@@ -7,7 +7,7 @@
 #include <vector>
 
 namespace vcas::formats {
-namespace {
+namespace name_order_test {
 
 TEST(NumbersByValue, TakesNumbersAsNumbersAndTheRestAsText) {
   std::vector<std::string> names = {"layer.10.key", "layer.2.value", "layer.2.key", "embed", "layer.2"};
@@ -17,5 +17,5 @@ TEST(NumbersByValue, TakesNumbersAsNumbersAndTheRestAsText) {
   EXPECT_FALSE(numbers_by_value("layer.2", "layer.2"));
 }
 
-}  // namespace
+}  // namespace name_order_test
 }  // namespace vcas::formats

@@ -7,7 +7,7 @@
 #include "formats/support.h"
 
 namespace vcas::formats {
-namespace {
+namespace safetensors_read_test {
 
 std::string little_endian(uint64_t value) {
   std::string bytes(sizeof value, '\0');
@@ -210,5 +210,5 @@ TEST(SafetensorsFile, NamesWhatCannotBeRead) {
   EXPECT_EQ(error_of("/dev/null"), "/dev/null: expected a regular file");
 }
 
-}  // namespace
+}  // namespace safetensors_read_test
 }  // namespace vcas::formats

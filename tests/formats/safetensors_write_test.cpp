@@ -9,7 +9,7 @@
 #include "formats/support.h"
 
 namespace vcas::formats {
-namespace {
+namespace safetensors_write_test {
 
 std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
 
@@ -106,5 +106,5 @@ RC_GTEST_PROP(WriteSafetensors, ReadsBackBitForBit, ()) {
   }
 }
 
-}  // namespace
+}  // namespace safetensors_write_test
 }  // namespace vcas::formats

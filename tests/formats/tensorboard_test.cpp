@@ -8,7 +8,7 @@
 #include "formats/support.h"
 
 namespace vcas::formats {
-namespace {
+namespace tensorboard_test {
 
 std::string from_hex(std::string_view hex) {
   std::string bytes;
@@ -98,5 +98,5 @@ TEST(TensorBoardWriter, SaysWhenTheDiskRefuses) {
   EXPECT_THROW(TensorBoardWriter(folder.path() / "file" / "below"), std::system_error);
 }
 
-}  // namespace
+}  // namespace tensorboard_test
 }  // namespace vcas::formats

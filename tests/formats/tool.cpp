@@ -28,6 +28,7 @@ void events(const std::string& folder) {
   first.flush();
   TensorBoardWriter second(folder, 2);
   second.add_scalar("train/loss", 0.125, 2);
+  second.flush();
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 #include "formats/support.h"
 
 namespace vcas::formats {
-namespace {
+namespace utf8_test {
 
 /// The bit pattern of a code point at a chosen length, whether that is allowed or not.
 std::string encode(uint32_t code_point, int length) {
@@ -70,5 +70,5 @@ TEST(Utf8, GuessesUtf16FromItsByteOrderMark) {
             std::string::npos);
 }
 
-}  // namespace
+}  // namespace utf8_test
 }  // namespace vcas::formats

@@ -7,7 +7,7 @@
 #include "formats/support.h"
 
 namespace vcas::formats {
-namespace {
+namespace wordnet_test {
 
 constexpr std::string_view kLicence =
     "  1 This software and database is being provided to you\n  2 by the licensee\n";
@@ -87,5 +87,5 @@ TEST(ReadWordnet, ReadsDebiansNouns) {
   EXPECT_EQ(*classes.rbegin(), 28);
 }
 
-}  // namespace
+}  // namespace wordnet_test
 }  // namespace vcas::formats

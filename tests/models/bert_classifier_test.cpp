@@ -8,7 +8,7 @@
 #include "vcas/models/bert.h"
 
 namespace vcas::models {
-namespace {
+namespace bert_classifier_test {
 
 using hugging_face::file_name;
 using testing::small_bert;
@@ -129,5 +129,5 @@ TEST(BertClassifier, RefusesATextThatIsTooLong) {
   EXPECT_THROW(small_bert(config)->logits(small_batch(), {}), c10::Error);
 }
 
-}  // namespace
+}  // namespace bert_classifier_test
 }  // namespace vcas::models

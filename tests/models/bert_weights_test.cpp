@@ -9,7 +9,7 @@
 #include "vcas/models/bert.h"
 
 namespace vcas::models {
-namespace {
+namespace bert_weights_test {
 
 using testing::small_config;
 
@@ -43,5 +43,5 @@ TEST(InitialBertBackbone, DependsOnTheSeedAlone) {
   EXPECT_FALSE(at::equal(first, initial_bert_backbone(config, 8).at(name)));
 }
 
-}  // namespace
+}  // namespace bert_weights_test
 }  // namespace vcas::models

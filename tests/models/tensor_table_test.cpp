@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -11,7 +12,7 @@
 #include "vcas/nn/tensor_file.h"
 
 namespace vcas::models::hugging_face {
-namespace {
+namespace tensor_table_test {
 
 constexpr int64_t kHidden = 4, kLabels = 3, kWords = 7;
 
@@ -156,6 +157,51 @@ TEST(TensorTable, PrefixIsOptionalAndTheHeadIsDrawn) {
   EXPECT_GT(head.abs().min().item<float>(), 0);
 }
 
+TEST(TensorTable, OlderNamesAreFoundWithThePrefixAndWithout) {
+  auto table = fake_table();
+  table.older_names = {{"wte.weight", "wte.gamma"}};
+  for (const std::string prefix : {"transformer.", ""}) {
+    auto file = fake_file();
+    auto words = file.extract("transformer.wte.weight");
+    words.key() = prefix + "wte.gamma";
+    file.insert(std::move(words));
+    FakeGpt2 model;
+    const auto report = load_file_tensors(model, table, file, 1, /*require_head=*/true);
+    EXPECT_TRUE(report.surplus.empty());
+    EXPECT_TRUE(at::equal(model.named_parameters()["words"], fake_file().at("transformer.wte.weight")));
+  }
+}
+
+TEST(TensorTable, AValueThatIsNotFiniteIsNamedWithItsPlace) {
+  auto file = fake_file();
+  file["score.weight"][1][2] = std::numeric_limits<float>::quiet_NaN();
+  file["transformer.h.0.attn.c_attn.bias"][3] = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(refusal(file),
+            "score.weight: expected finite values, got nan as value 6 of 12; "
+            "transformer.h.0.attn.c_attn.bias: expected finite values, got inf as value 3 of 12");
+  file = fake_file();
+  file["score.weight"] = at::full({kLabels, kHidden}, 1e300, at::kDouble);
+  EXPECT_EQ(refusal(file), "score.weight: expected finite values, got 1e+300 as value 0 of 12")
+      << "more than a float32 holds";
+  file = fake_file();
+  file["unused"] = at::full({1}, std::numeric_limits<float>::quiet_NaN());
+  EXPECT_EQ(refusal(file), "accepted");
+}
+
+TEST(TensorTable, TensorsOfAnotherShapeAreDrawnWhereThatIsAsked) {
+  auto file = fake_file();
+  file["score.weight"] = wave({kLabels + 2, kHidden}, 0.5);
+  FakeGpt2 model, missing;
+  const auto report = load_file_tensors(model, fake_table(), file, 5, /*require_head=*/false,
+                                        /*ignore_mismatched_sizes=*/true);
+  EXPECT_EQ(report.resized, (std::vector<std::string>{"score.weight"}));
+  EXPECT_TRUE(report.initialised.empty() && report.surplus.empty());
+  file.erase("score.weight");
+  load_file_tensors(missing, fake_table(), file, 5, /*require_head=*/false);
+  EXPECT_TRUE(at::equal(model.own_tensors().at("head_weight"), missing.own_tensors().at("head_weight")))
+      << "as if it were missing";
+}
+
 TEST(TensorTable, BackboneIsDrawnAsItsRulesSay) {
   FakeGpt2 model;
   const auto backbone = initialise_backbone(model, fake_table(), 3);
@@ -191,5 +237,5 @@ TEST(TensorTable, MustDescribeTheModel) {
   EXPECT_THROW(file_tensors(model, untied), c10::Error);
 }
 
-}  // namespace
+}  // namespace tensor_table_test
 }  // namespace vcas::models::hugging_face

@@ -8,7 +8,7 @@
 #include "nn/fake_model.h"
 
 namespace vcas::nn {
-namespace {
+namespace batch_test {
 
 using testing::fake_batch;
 using testing::FakeModel;
@@ -55,5 +55,5 @@ TEST(Batch, AnExampleOfWeightZeroHasNoNormAtAnyBlock) {
     EXPECT_EQ(block.sample_norms[1].item<double>(), 0);
 }
 
-}  // namespace
+}  // namespace batch_test
 }  // namespace vcas::nn

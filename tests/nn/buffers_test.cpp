@@ -6,7 +6,7 @@
 #include "vcas/nn/model.h"
 
 namespace vcas::nn {
-namespace {
+namespace buffers_test {
 
 /// A part with a parameter and a buffer, as batch normalisation has them.
 class Normalisation final : public Module {
@@ -64,5 +64,5 @@ TEST(OwnTensors, AMissingBufferIsNamed) {
   }
 }
 
-}  // namespace
+}  // namespace buffers_test
 }  // namespace vcas::nn

@@ -5,7 +5,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 namespace vcas::nn {
-namespace {
+namespace classification_loss_test {
 
 constexpr int64_t kSamples = 5, kClasses = 4;
 
@@ -62,5 +62,5 @@ TEST(ClassificationLoss, NormBoundsTheGradientBelowALinear) {
   EXPECT_TRUE((gradients > 0).all().item<bool>());
 }
 
-}  // namespace
+}  // namespace classification_loss_test
 }  // namespace vcas::nn

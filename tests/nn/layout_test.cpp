@@ -10,7 +10,7 @@
 #include "vcas/sampling/layout.h"
 
 namespace vcas::nn {
-namespace {
+namespace layout_test {
 
 using testing::all_kinds_of_blocks;
 using testing::FakeBlock;
@@ -135,5 +135,5 @@ TEST(TrainableParameters, OfOneDimensionHaveNoWeightDecayUnlessTold) {
   EXPECT_FALSE(parameters[1].traits.weight_decay);
 }
 
-}  // namespace
+}  // namespace layout_test
 }  // namespace vcas::nn

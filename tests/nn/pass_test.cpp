@@ -13,7 +13,7 @@
 #include "vcas/nn/classification_loss.h"
 
 namespace vcas::nn {
-namespace {
+namespace pass_test {
 
 using testing::all_kinds_of_blocks;
 using testing::fake_batch;
@@ -236,5 +236,5 @@ TEST_F(FakePass, ABlockThatDoesNotSampleActivationsKeepsEverySample) {
   }
 }
 
-}  // namespace
+}  // namespace pass_test
 }  // namespace vcas::nn

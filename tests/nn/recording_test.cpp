@@ -8,7 +8,7 @@
 #include "nn/fake_model.h"
 
 namespace vcas::nn {
-namespace {
+namespace recording_test {
 
 using sampling::BlockPlan;
 using testing::FakeBlock;
@@ -95,5 +95,5 @@ TEST(Recording, NumbersTheStreamOfEachBlock) {
   EXPECT_EQ(recording.next_stream().micro_batch, 2U);
 }
 
-}  // namespace
+}  // namespace recording_test
 }  // namespace vcas::nn

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 namespace vcas::nn {
-namespace {
+namespace transformer_stack_test {
 
 TransformerLayerOptions small_options() {
   TransformerLayerOptions options{.hidden_size = 16, .intermediate_size = 32, .layer = {}};
@@ -43,5 +43,5 @@ TEST(TransformerStack, OperationsAreThoseOfTheBlocksThatItRecords) {
 
 TEST(TransformerStack, NeedsALayer) { EXPECT_THROW(TransformerStack(small_options(), 0), c10::Error); }
 
-}  // namespace
+}  // namespace transformer_stack_test
 }  // namespace vcas::nn

@@ -14,7 +14,7 @@
 #include "ops/statistics_support.h"
 
 namespace vcas::nn {
-namespace {
+namespace unbiased_test {
 
 using ops::testing::disagreements;
 using ops::testing::Distribution;
@@ -206,5 +206,5 @@ TEST_P(UnbiasedBlocks, ThatDoNotSampleActivations) {
   EXPECT_EQ(failures_of(model, batch, plan, expected), std::vector<std::string>{});
 }
 
-}  // namespace
+}  // namespace unbiased_test
 }  // namespace vcas::nn

@@ -7,7 +7,7 @@
 #include "support/wave.h"
 
 namespace vcas::ops {
-namespace {
+namespace embeddings_test {
 
 constexpr int64_t kHidden = 150;
 /// Sums over 150 columns and a few rows, rounded at 2^-24 each, on values of order one.
@@ -133,5 +133,5 @@ TEST(Embeddings, NameAnIndexThatTheTableDoesNotHave) {
   }
 }
 
-}  // namespace
+}  // namespace embeddings_test
 }  // namespace vcas::ops

@@ -6,7 +6,7 @@
 #include "kernels_support.h"
 
 namespace vcas::ops::kernels {
-namespace {
+namespace kernels_adamw_test {
 
 using testing::for_each_target;
 using testing::kRoundOff;
@@ -163,5 +163,5 @@ TEST(AdamW, LetsNaNThrough) {
   EXPECT_EQ(param.isnan().sum().item<int64_t>(), 1);
 }
 
-}  // namespace
+}  // namespace kernels_adamw_test
 }  // namespace vcas::ops::kernels

@@ -8,7 +8,7 @@
 #include "kernels_support.h"
 
 namespace vcas::ops::kernels {
-namespace {
+namespace kernels_attention_test {
 
 using testing::close;
 using testing::for_each_target;
@@ -278,5 +278,5 @@ TEST(AttentionForward, RefusesEmptySamples) {
       c10::Error);
 }
 
-}  // namespace
+}  // namespace kernels_attention_test
 }  // namespace vcas::ops::kernels

@@ -8,7 +8,7 @@
 #include "kernels_support.h"
 
 namespace vcas::ops::kernels {
-namespace {
+namespace kernels_bfloat16_test {
 
 /// Ties, the largest numbers, denormals, infinities, NaN with every payload bit, and then ordinary numbers.
 at::Tensor numbers(int64_t count, uint64_t seed) {
@@ -68,5 +68,5 @@ TEST(BFloat16, PairsTwoRowsOrOneWithZeros) {
   }
 }
 
-}  // namespace
+}  // namespace kernels_bfloat16_test
 }  // namespace vcas::ops::kernels

@@ -7,7 +7,7 @@
 #include "sampling/philox.h"
 
 namespace vcas::ops::kernels {
-namespace {
+namespace kernels_dropout_test {
 
 using testing::close;
 using testing::doubles;
@@ -95,5 +95,5 @@ TEST(DropoutForward, WorksInPlaceWithRowNumbersAsDefault) {
       at::equal(out.to(at::kDouble), x.to(at::kDouble) * mask_matrix(mask, at::arange(30, at::kLong), 70)));
 }
 
-}  // namespace
+}  // namespace kernels_dropout_test
 }  // namespace vcas::ops::kernels

@@ -10,7 +10,7 @@
 #include "kernels_support.h"
 
 namespace vcas::ops::kernels {
-namespace {
+namespace kernels_gemm_test {
 
 using testing::kRoundOff;
 using testing::normal;
@@ -214,5 +214,5 @@ TEST(MatmulNt, NonFiniteInputsReachTheOutputsOfTheirRowsOnly) {
   }
 }
 
-}  // namespace
+}  // namespace kernels_gemm_test
 }  // namespace vcas::ops::kernels

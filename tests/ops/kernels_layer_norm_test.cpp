@@ -5,7 +5,7 @@
 #include "kernels_elementwise_support.h"
 
 namespace vcas::ops::kernels {
-namespace {
+namespace kernels_layer_norm_test {
 
 using testing::close;
 using testing::doubles;
@@ -143,5 +143,5 @@ TEST(LayerNormBackward, MatchesTheDerivativeOfTheReferenceOnCompactRows) {
   }
 }
 
-}  // namespace
+}  // namespace kernels_layer_norm_test
 }  // namespace vcas::ops::kernels

@@ -10,7 +10,7 @@
 #include <vector>
 
 namespace vcas::ops::kernels {
-namespace {
+namespace kernels_memory_pool_test {
 
 constexpr size_t kKiB = size_t{1} << 10;
 constexpr size_t kMiB = size_t{1} << 20;
@@ -165,5 +165,5 @@ TEST(MemoryPool, ThreadMayReleaseWhatAnotherAllocated) {
   EXPECT_EQ(pool.statistics().bytes_held, kMiB);
 }
 
-}  // namespace
+}  // namespace kernels_memory_pool_test
 }  // namespace vcas::ops::kernels

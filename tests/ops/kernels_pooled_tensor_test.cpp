@@ -10,7 +10,7 @@
 #include "ops/transformer_layer_support.h"
 
 namespace vcas::ops::kernels {
-namespace {
+namespace kernels_pooled_tensor_test {
 
 size_t bytes_in_use() { return memory_pool().statistics().bytes_in_use; }
 int64_t fresh_allocations() { return memory_pool().statistics().fresh_allocations; }
@@ -65,17 +65,17 @@ TEST(PooledZeros, ClearsAUsedBlock) {
 }
 
 /// Forward and backward of a block whose activations and larger gradients are all worth pooling.
-void run_step(const testing::Block& block) {
-  auto plan = testing::sampled_plan(block.samples() / 2, {});
-  testing::Pass(block).backward(plan);
+void run_step(const ops::testing::Block& block) {
+  auto plan = ops::testing::sampled_plan(block.samples() / 2, {});
+  ops::testing::Pass(block).backward(plan);
 }
 
 TEST(PooledEmpty, HoldsTheActivationsOfATransformerLayer) {
   TransformerLayerOptions options;
   options.num_heads = 4;
-  const auto block = testing::make_block(std::vector<int64_t>(16, 40), 128, 512, options, at::kFloat);
+  const auto block = ops::testing::make_block(std::vector<int64_t>(16, 40), 128, 512, options, at::kFloat);
   const size_t before = bytes_in_use();
-  std::optional<testing::Pass> pass(block);
+  std::optional<ops::testing::Pass> pass(block);
   // Of [640, 128] floats query, key, value, context, both sums, both norms; of [640, 512] two.
   EXPECT_GE(bytes_in_use() - before, 640 * (8 * 128 + 2 * 512) * sizeof(float));
   pass.reset();
@@ -85,7 +85,7 @@ TEST(PooledEmpty, HoldsTheActivationsOfATransformerLayer) {
 TEST(PooledEmpty, WarmStepOfATransformerLayerAllocatesNothingNew) {
   TransformerLayerOptions options;
   options.num_heads = 4;
-  const auto block = testing::make_block(std::vector<int64_t>(16, 40), 128, 512, options, at::kFloat);
+  const auto block = ops::testing::make_block(std::vector<int64_t>(16, 40), 128, 512, options, at::kFloat);
   for (int i = 0; i < 3; ++i) run_step(block);
   const int64_t warm = fresh_allocations();
   for (int i = 0; i < 5; ++i) run_step(block);
@@ -97,7 +97,7 @@ TEST(PooledEmpty, StepsOfDifferentLengthsShareBlocks) {
   options.num_heads = 4;
   const auto steps = [&](int64_t length) {
     const int64_t before = fresh_allocations();
-    run_step(testing::make_block(std::vector<int64_t>(16, length), 128, 512, options, at::kFloat));
+    run_step(ops::testing::make_block(std::vector<int64_t>(16, length), 128, 512, options, at::kFloat));
     return fresh_allocations() - before;
   };
   for (const int64_t length : {48, 40, 44}) steps(length);
@@ -106,5 +106,5 @@ TEST(PooledEmpty, StepsOfDifferentLengthsShareBlocks) {
   EXPECT_LT(fresh, 8) << "of about 30 tensors in each of 8 steps";
 }
 
-}  // namespace
+}  // namespace kernels_pooled_tensor_test
 }  // namespace vcas::ops::kernels

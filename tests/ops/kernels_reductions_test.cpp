@@ -6,7 +6,7 @@
 #include "kernels_elementwise_support.h"
 
 namespace vcas::ops::kernels {
-namespace {
+namespace kernels_reductions_test {
 
 using testing::close;
 using testing::doubles;
@@ -77,5 +77,5 @@ TEST(ColumnSums, HaveTheSameBitsWithAnyNumberOfThreads) {
   EXPECT_TRUE(same_bits(sums[0], sums[2]));
 }
 
-}  // namespace
+}  // namespace kernels_reductions_test
 }  // namespace vcas::ops::kernels

@@ -7,7 +7,7 @@
 #include <vector>
 
 namespace vcas::ops::kernels {
-namespace {
+namespace kernels_workspace_test {
 
 TEST(GrowingBuffer, GrowsAndIsAligned) {
   GrowingBuffer buffer;
@@ -59,5 +59,5 @@ TEST(LeaseWorkspace, ServesSeveralThreads) {
   for (const int count : mixed_up) EXPECT_EQ(count, 0);
 }
 
-}  // namespace
+}  // namespace kernels_workspace_test
 }  // namespace vcas::ops::kernels

@@ -8,7 +8,7 @@
 #include "vcas/sampling/plan.h"
 
 namespace vcas::ops {
-namespace {
+namespace linear_test {
 
 constexpr int64_t kRows = 37, kInputs = 70, kOutputs = 45;
 
@@ -108,5 +108,5 @@ TEST(Linear, RefusesABiasOfAnotherSize) {
   }
 }
 
-}  // namespace
+}  // namespace linear_test
 }  // namespace vcas::ops

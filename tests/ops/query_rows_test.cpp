@@ -7,7 +7,7 @@
 #include "ops/transformer_layer_support.h"
 
 namespace vcas::ops {
-namespace {
+namespace query_rows_test {
 
 using sampling::BlockPlan;
 using testing::Block;
@@ -197,5 +197,5 @@ TEST(QueryRowsOfABatch, AreRefusedOutOfOrderOrOutOfTheBatch) {
       "transformer_layer: expected query rows [Q], at least one, int64 on the CPU, got Long [0] on cpu");
 }
 
-}  // namespace
+}  // namespace query_rows_test
 }  // namespace vcas::ops

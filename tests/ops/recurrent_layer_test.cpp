@@ -9,7 +9,7 @@
 #include "vcas/ops/linear.h"
 
 namespace vcas::ops {
-namespace {
+namespace recurrent_layer_test {
 
 using namespace testing;  // NOLINT(google-build-using-namespace): the support headers of this test
 using sampling::BlockPlan;
@@ -300,5 +300,5 @@ TEST(RecurrentLayer, OneStreamForAllUsesIsNoticed) {
   EXPECT_TRUE(failures[0].starts_with("recurrent weight: distance of the mean squared error")) << failures[0];
 }
 
-}  // namespace
+}  // namespace recurrent_layer_test
 }  // namespace vcas::ops

@@ -4,7 +4,7 @@
 #include "ops/transformer_layer_support.h"
 
 namespace vcas::ops {
-namespace {
+namespace transformer_layer_memory_test {
 
 using testing::Block;
 using testing::sampled_plan;
@@ -78,5 +78,5 @@ TEST(TransformerLayerMemory, RecomputingNeedsAQuarterOfSavingThem) {
   EXPECT_LE(exact.peak, 0.28 * saving.peak);
 }
 
-}  // namespace
+}  // namespace transformer_layer_memory_test
 }  // namespace vcas::ops

@@ -4,7 +4,7 @@
 #include "vcas/ops/linear.h"
 
 namespace vcas::ops {
-namespace {
+namespace transformer_layer_options_test {
 
 using testing::make_block;
 using testing::Pass;
@@ -21,11 +21,12 @@ TEST(TransformerLayerOptionsText, GivesTheSameOptionsAgain) {
   options.attention_output_dropout = false;
   options.implementation = Implementation::plain;
   options.precision = Precision::bfloat16;
+  options.activation = Activation::silu;
   const auto text = options.to_text();
   EXPECT_EQ(
       text,
       "num_heads=3 layer_norm_eps=1e-12 hidden_dropout=0.1 attention_dropout=0.3333333333333333 pre_norm=0 "
-      "causal=1 tanh_gelu=0 plain=1 bf16=1 recompute=1 attention_output_dropout=0");
+      "causal=1 activation=silu plain=1 bf16=1 recompute=1 attention_output_dropout=0");
   const auto back = TransformerLayerOptions::from_text(text);
   EXPECT_EQ(back.to_text(), text);
   EXPECT_EQ(back.attention_dropout, 1.0 / 3);
@@ -57,6 +58,9 @@ TEST(TransformerLayerOptionsText, NamesTheKeyOrValueThatIsWrong) {
             "transformer_layer: expected a number for num_heads among the options, got num_heads=2x");
   EXPECT_EQ(message_of("hidden_dropout"),
             "transformer_layer: expected a number for hidden_dropout among the options, got hidden_dropout=");
+  EXPECT_EQ(message_of("activation=mish"),
+            "transformer_layer: expected activation=gelu, tanh_gelu, relu or silu among the options, got "
+            "activation=mish");
   const auto unknown = message_of("pre_norm=1 first_row_only=1");
   EXPECT_EQ(unknown.substr(0, 52), "transformer_layer: expected options of num_heads=12 ");
   EXPECT_EQ(unknown.substr(unknown.size() - 22), ", got first_row_only=1");
@@ -168,5 +172,5 @@ TEST(LinearOfALargeBlock, DrawsBeyondThirtyOneWeights) {
   }
 }
 
-}  // namespace
+}  // namespace transformer_layer_options_test
 }  // namespace vcas::ops

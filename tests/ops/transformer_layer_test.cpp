@@ -9,7 +9,7 @@
 #include "ops/transformer_layer_support.h"
 
 namespace vcas::ops {
-namespace {
+namespace transformer_layer_test {
 
 using sampling::BlockPlan;
 using testing::Block;
@@ -31,7 +31,7 @@ struct Variant {
 // GoogleTest looks for this name. NOLINTNEXTLINE(readability-identifier-naming)
 void PrintTo(const Variant& variant, std::ostream* out) { *out << variant.name; }
 
-TransformerLayerOptions options(bool pre_norm, bool causal, bool tanh_gelu, double dropout) {
+TransformerLayerOptions options(bool pre_norm, bool causal, Activation activation, double dropout) {
   TransformerLayerOptions o;
   o.num_heads = 4;
   o.layer_norm_eps = 1e-6;
@@ -39,18 +39,20 @@ TransformerLayerOptions options(bool pre_norm, bool causal, bool tanh_gelu, doub
   o.attention_dropout = dropout;
   o.pre_norm = pre_norm;
   o.causal = causal;
-  o.tanh_gelu = tanh_gelu;
+  o.activation = activation;
   return o;
 }
 
 const Variant kVariants[] = {
-    {"PostNorm", options(false, false, false, 0)},
-    {"PostNormDropout", options(false, false, false, 0.2)},
-    {"PostNormFirstRow", options(false, false, false, 0.2), Queries::first},
-    {"PostNormQueryRows", options(false, false, true, 0.2), Queries::some},
-    {"PreNormCausalTanh", options(true, true, true, 0.2)},
-    {"PreNormFirstRow", options(true, false, false, 0.1), Queries::first},
-    {"PreNormCausalQueryRows", options(true, true, false, 0.1), Queries::some},
+    {"PostNorm", options(false, false, Activation::gelu, 0)},
+    {"PostNormDropout", options(false, false, Activation::gelu, 0.2)},
+    {"PostNormFirstRow", options(false, false, Activation::gelu, 0.2), Queries::first},
+    {"PostNormQueryRows", options(false, false, Activation::tanh_gelu, 0.2), Queries::some},
+    {"PreNormCausalTanh", options(true, true, Activation::tanh_gelu, 0.2)},
+    {"PreNormFirstRow", options(true, false, Activation::gelu, 0.1), Queries::first},
+    {"PreNormCausalQueryRows", options(true, true, Activation::gelu, 0.1), Queries::some},
+    {"Relu", options(false, false, Activation::relu, 0.1)},
+    {"Silu", options(true, false, Activation::silu, 0.1), Queries::some},
 };
 
 class TransformerLayerVariants : public ::testing::TestWithParam<Variant> {
@@ -295,21 +297,21 @@ TEST_P(TransformerLayerVariants, NonFiniteGradientMakesEveryParameterGradientNon
 }
 
 TEST(TransformerLayer, AllZeroGradientStaysZeroUnderSampling) {
-  auto fast = make_block(kLengths, 32, 48, options(false, false, false, 0.1), at::kFloat);
+  auto fast = make_block(kLengths, 32, 48, options(false, false, Activation::gelu, 0.1), at::kFloat);
   fast.output_gradient.zero_();
   const auto result = Pass(fast).backward(sampled_plan(3, {4, 4, 4, 4, 4, 4}));
   for (const auto& gradient : result.tensors()) EXPECT_EQ(gradient.abs().max().item<float>(), 0.0f);
 }
 
 TEST(TransformerLayer, DropoutMasksDifferBetweenMicroBatches) {
-  auto a = make_block(kLengths, 32, 48, options(false, false, false, 0.3), at::kFloat);
+  auto a = make_block(kLengths, 32, 48, options(false, false, Activation::gelu, 0.3), at::kFloat);
   auto b = a;
   b.rng = make_rng_tensor({.seed = 1, .micro_batch = 4, .layer = 1});
   EXPECT_GT(relative_error(Pass(a).backward({}).output, Pass(b).backward({}).output), 0.01);
 }
 
 TEST(TransformerLayer, NamesWhatIsWrongWithItsArguments) {
-  auto block = make_block({2, 3}, 32, 48, options(false, false, false, 0), at::kFloat);
+  auto block = make_block({2, 3}, 32, 48, options(false, false, Activation::gelu, 0), at::kFloat);
   block.offsets = testing::offsets_of({2, 4});
   try {
     Pass pass(block);
@@ -320,5 +322,5 @@ TEST(TransformerLayer, NamesWhatIsWrongWithItsArguments) {
   }
 }
 
-}  // namespace
+}  // namespace transformer_layer_test
 }  // namespace vcas::ops

@@ -8,7 +8,7 @@
 #include "sampling/draw.h"
 
 namespace vcas::ops {
-namespace {
+namespace unbiased_mutation_test {
 
 using namespace testing;  // NOLINT(google-build-using-namespace): the support headers of this test
 using sampling::DrawMethod;
@@ -227,5 +227,5 @@ TEST_P(UnbiasedMutants, WrongScalesOfRowsAreCaught) {
   }
 }
 
-}  // namespace
+}  // namespace unbiased_mutation_test
 }  // namespace vcas::ops

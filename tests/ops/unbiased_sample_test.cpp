@@ -7,7 +7,7 @@
 #include "sampling/draw.h"
 
 namespace vcas::ops {
-namespace {
+namespace unbiased_sample_test {
 
 using namespace testing;  // NOLINT(google-build-using-namespace): the support headers of this test
 
@@ -73,5 +73,5 @@ TEST_P(UnbiasedSamples, OfTheLowerBlockWhileTheUpperKeepsTheSame) {
   expect_unbiased(lower, sampling, 0, expected(0, sampling, arriving));
 }
 
-}  // namespace
+}  // namespace unbiased_sample_test
 }  // namespace vcas::ops

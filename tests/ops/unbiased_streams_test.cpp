@@ -6,7 +6,7 @@
 #include "ops/unbiased_estimates.h"
 
 namespace vcas::ops {
-namespace {
+namespace unbiased_streams_test {
 
 using namespace testing;  // NOLINT(google-build-using-namespace): the support headers of this test
 using sampling::DrawMethod;
@@ -93,5 +93,5 @@ TEST(DropoutMasks, DifferBetweenMicroBatchesAndNotBetweenPassesOverOneForward) {
   }
 }
 
-}  // namespace
+}  // namespace unbiased_streams_test
 }  // namespace vcas::ops

@@ -5,7 +5,7 @@
 #include "ops/unbiased_estimates.h"
 
 namespace vcas::ops {
-namespace {
+namespace unbiased_weight_test {
 
 using namespace testing;  // NOLINT(google-build-using-namespace): the support headers of this test
 
@@ -45,5 +45,5 @@ TEST_P(UnbiasedWeights, OfEachLinearAmongTheSamplesThatBothBlocksKept) {
   EXPECT_EQ(disagreements(expected(sampling), kDraws, draw), std::vector<std::string>{});
 }
 
-}  // namespace
+}  // namespace unbiased_weight_test
 }  // namespace vcas::ops

@@ -161,6 +161,23 @@ def test_logits_agree(kind, classifier, tokenizer, tmp_path):
     assert (ours - theirs).abs().max() <= 1e-4
 
 
+@pytest.mark.parametrize("activation", ["relu", "silu"])
+def test_logits_agree_under_another_activation(activation, classifier, tokenizer, tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for path in classifier.iterdir():
+        (folder / path.name).symlink_to(path)
+    config = json.loads((classifier / "config.json").read_text())
+    (folder / "config.json").unlink()
+    (folder / "config.json").write_text(json.dumps({**config, "hidden_act": activation}))
+    rows = single_texts(64)
+    run_tool("logits", folder, write_rows(tmp_path, "texts", rows), tmp_path / "logits")
+    ours = load_file(tmp_path / "logits")["logits"]
+    theirs = hugging_face_logits(load_model(folder), tokenizer, rows)
+    assert (ours - theirs).abs().max() <= 1e-4
+    assert (theirs - hugging_face_logits(load_model(classifier), tokenizer, rows)).abs().max() > 1e-3
+
+
 @pytest.mark.parametrize("kind", ROWS)
 def test_gradients_of_an_exact_step_agree(kind, classifier, tokenizer, tmp_path):
     rows = ROWS[kind](EVALUATION_BATCH)

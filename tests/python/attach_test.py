@@ -39,6 +39,24 @@ def test_token_models_are_packed_whatever_the_padding(name, side):
     small.assert_close(got, expected)
 
 
+ACTIVATIONS = ["gelu_python", "gelu_new", "gelu_fast", "gelu_accurate", "gelu_pytorch_tanh", "relu", "silu", "swish"]
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("name", ["bert", "distilbert", "gpt2"])
+def test_every_activation_that_the_operator_knows_computes_the_same(name, activation):
+    config = small.configuration(name)
+    setattr(config, {"distilbert": "activation", "gpt2": "activation_function"}.get(name, "hidden_act"), activation)
+    torch.manual_seed(0)
+    model, inputs = small.CLASSIFIERS[name](config).train(), small.batch(name)
+    loss, _, expected = small.loss_and_gradients(model, inputs)
+    attachment = vcas.attach(model, verbose=False)
+    assert attachment.fused, attachment.notes
+    got_loss, _, got = small.loss_and_gradients(model, inputs)
+    torch.testing.assert_close(got_loss, loss, rtol=1e-5, atol=1e-5)
+    small.assert_close(got, expected)
+
+
 @pytest.mark.parametrize("adapts", [True, False])
 @pytest.mark.parametrize("name", ALL)
 def test_the_first_steps_of_a_controller_give_exact_gradients(name, adapts):
@@ -130,7 +148,7 @@ def test_evaluation_of_an_attached_model_is_the_same_under_no_grad_and_inference
 @pytest.mark.parametrize("fused", [True, False])
 def test_gradient_checkpointing_gives_the_same(fused):
     config = small.configuration("bert")
-    config.hidden_act = "gelu" if fused else "relu"
+    config.hidden_act = "gelu" if fused else "quick_gelu"
     model, inputs = hf.BertForSequenceClassification(config).train(), small.batch("bert")
     expected = small.loss_and_gradients(model, inputs)[2]
     assert vcas.attach(model, verbose=False).fused == fused

@@ -128,7 +128,7 @@ def test_head_masks():
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"hidden_act": "relu"}, "its activation is relu, not GELU"),
+        ({"hidden_act": "quick_gelu"}, "its activation is quick_gelu, not one of gelu"),
         ({"chunk_size_feed_forward": 2}, "it computes its feed-forward part in chunks"),
         ({"is_decoder": True}, "it is a decoder"),
     ],

@@ -44,7 +44,7 @@ def probes(query_rows=None):
 ENCODER_CASES = {
     "exact": {},
     "sampled": {"plan": True},
-    "pre_norm_causal": {"pre_norm": True, "causal": True, "tanh_gelu": True, "plan": True},
+    "pre_norm_causal": {"pre_norm": True, "causal": True, "activation": "tanh_gelu", "plan": True},
     "query_rows": {"query_rows": QUERY_ROWS, "plan": True},
     "recompute": {"recompute": True},
     "plain": {"plain": True},
@@ -114,7 +114,7 @@ def test_opcheck_of_the_backward_operators():
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"pre_norm": True, "causal": True, "tanh_gelu": True}, {"query_rows": QUERY_ROWS}], ids=str
+    "options", [{}, {"pre_norm": True, "causal": True, "activation": "tanh_gelu"}, {"query_rows": QUERY_ROWS}], ids=str
 )
 def test_gradcheck_of_the_exact_transformer_layer(options):
     x, offsets, parameters = encoder_inputs(torch.float64)

@@ -10,7 +10,7 @@
 #include <vector>
 
 namespace vcas::report {
-namespace {
+namespace comparison_test {
 
 nlohmann::json summary_with(double train_loss, double seconds, double flops_reduction) {
   return {{"train_loss", train_loss},
@@ -228,5 +228,5 @@ TEST(ComparisonTable, HasTheLossWhereNothingElseIsMeasuredAndNoColumnWhereNothin
   EXPECT_EQ(header_of(runs_of_loss)[3], "FLOPs saved %");
 }
 
-}  // namespace
+}  // namespace comparison_test
 }  // namespace vcas::report

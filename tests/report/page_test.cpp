@@ -10,7 +10,7 @@
 #include "report/report_support.h"
 
 namespace vcas::report {
-namespace {
+namespace page_test {
 
 using nlohmann::json;
 
@@ -211,5 +211,5 @@ TEST(Rounded, KeepsSixDigits) {
   EXPECT_TRUE(std::isnan(rounded(NAN)));
 }
 
-}  // namespace
+}  // namespace page_test
 }  // namespace vcas::report

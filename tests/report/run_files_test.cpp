@@ -8,7 +8,7 @@
 #include "report/report_support.h"
 
 namespace vcas::report {
-namespace {
+namespace run_files_test {
 
 using formats::input_error;
 
@@ -121,5 +121,5 @@ TEST(ReadRun, RefusesProbesOfAnotherRun) {
       << error;
 }
 
-}  // namespace
+}  // namespace run_files_test
 }  // namespace vcas::report

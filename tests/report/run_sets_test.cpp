@@ -6,7 +6,7 @@
 #include "report/report_support.h"
 
 namespace vcas::report {
-namespace {
+namespace run_sets_test {
 
 using formats::input_error;
 
@@ -106,5 +106,5 @@ TEST(ReadRunSets, RefusesWhatHoldsNoRun) {
             std::string::npos);
 }
 
-}  // namespace
+}  // namespace run_sets_test
 }  // namespace vcas::report

@@ -5,7 +5,7 @@
 #include <cmath>
 
 namespace vcas::report {
-namespace {
+namespace statistics_test {
 
 TEST(SpreadOf, IsMeanAndSampleDeviation) {
   const auto spread = spread_of({1, 2, 4, 5});
@@ -38,5 +38,5 @@ TEST(PairedTest, FindsAShiftAndNoneWhereThereIsNone) {
   EXPECT_EQ(*paired_test({0.5, 0.5}).p_value, 0);
 }
 
-}  // namespace
+}  // namespace statistics_test
 }  // namespace vcas::report

@@ -6,7 +6,7 @@
 #include <vector>
 
 namespace vcas::sampling {
-namespace {
+namespace counts_test {
 
 const BlockRows kRows = {4, {10, 4, 0}};
 
@@ -61,5 +61,5 @@ TEST(BlockPlanOfAPlan, RefusesABlockThatThePlanDoesNotHave) {
   EXPECT_THROW(block_plan(plan(0.5, {1, 1, 1}), 2, kRows, {}), c10::Error);
 }
 
-}  // namespace
+}  // namespace counts_test
 }  // namespace vcas::sampling

@@ -11,7 +11,7 @@
 #include <vector>
 
 namespace vcas::sampling {
-namespace {
+namespace distance_test {
 
 TEST(SquaredDistance, AgreesWithFloat64OnSizesAroundTheChunk) {
   for (const int64_t size : {1, 7, 8, 65535, 65536, 65537, 300001}) {
@@ -60,5 +60,5 @@ TEST(SquaredDistance, NamesDifferentShapes) {
   }
 }
 
-}  // namespace
+}  // namespace distance_test
 }  // namespace vcas::sampling

@@ -12,7 +12,7 @@
 #include "sampling/host.h"
 
 namespace vcas::sampling {
-namespace {
+namespace draw_statistics_test {
 
 constexpr double kLogFalseAlarm = 23.72;  // ln(2 / 1e-10)
 
@@ -193,5 +193,5 @@ TEST(DrawStatistics, BernoulliVarianceAgreesWithTheFormula) {
   }
 }
 
-}  // namespace
+}  // namespace draw_statistics_test
 }  // namespace vcas::sampling

@@ -17,7 +17,7 @@
 #include "sampling/host.h"
 
 namespace vcas::sampling {
-namespace {
+namespace draw_test {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
@@ -218,5 +218,5 @@ TEST(Uniform, LiesStrictlyBetweenZeroAndOne) {
   EXPECT_NEAR(u.mean().item<double>(), 0.5, std::sqrt(std::log(2e6) / 2 / 100001));
 }
 
-}  // namespace
+}  // namespace draw_test
 }  // namespace vcas::sampling

@@ -11,7 +11,7 @@
 #include "sampling/host.h"
 
 namespace vcas::sampling {
-namespace {
+namespace inclusion_test {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
@@ -145,5 +145,5 @@ TEST(InclusionProbabilities, AgreeBetweenHostAndTensorOperations) {
   }));
 }
 
-}  // namespace
+}  // namespace inclusion_test
 }  // namespace vcas::sampling

@@ -11,7 +11,7 @@
 #include "vcas/sampling/statistics.h"
 
 namespace vcas::sampling {
-namespace {
+namespace layout_test {
 
 SamplingLayout layout() {
   return {{{.name = "a",
@@ -89,5 +89,5 @@ TEST(BlockStatistics, TakeScoresApartWeightAfterWeight) {
   EXPECT_THROW(block_statistics({}, at::arange(4, at::kDouble), {{0, 1, 2}, {0, 3, 3}}), c10::Error);
 }
 
-}  // namespace
+}  // namespace layout_test
 }  // namespace vcas::sampling

@@ -13,7 +13,7 @@
 #include <limits>
 
 namespace vcas::sampling {
-namespace {
+namespace norms_test {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
@@ -90,5 +90,5 @@ TEST(SampleNorms, RefuseOffsetsThatDoNotCoverTheRows) {
   EXPECT_THROW(sample_norms(rows.to(at::kFloat), at::tensor({0, 5}, at::kLong)), c10::Error);
 }
 
-}  // namespace
+}  // namespace norms_test
 }  // namespace vcas::sampling

@@ -7,7 +7,7 @@
 #include "sampling/philox_tensor.h"
 
 namespace vcas::sampling {
-namespace {
+namespace philox_test {
 
 using Words = std::array<uint32_t, 4>;
 
@@ -38,5 +38,5 @@ TEST(Philox, TensorOperationsGiveTheSameWords) {
   }
 }
 
-}  // namespace
+}  // namespace philox_test
 }  // namespace vcas::sampling

@@ -6,7 +6,7 @@
 #include <limits>
 
 namespace vcas::sampling {
-namespace {
+namespace plan_test {
 
 TEST(PlanTensor, RoundTripsEveryField) {
   const BlockPlan plan{
@@ -64,5 +64,5 @@ TEST(CountFromRatio, RoundsAndStaysWithinOneAndTotal) {
   EXPECT_THROW(count_from_ratio(std::numeric_limits<double>::quiet_NaN(), 4), c10::Error);
 }
 
-}  // namespace
+}  // namespace plan_test
 }  // namespace vcas::sampling

@@ -6,7 +6,7 @@
 #include <stdexcept>
 
 namespace vcas::sampling {
-namespace {
+namespace stream_test {
 
 // Resumed runs must draw the same numbers: the layout never changes.
 static_assert(static_cast<uint32_t>(Site::sample_activation) == 0);
@@ -61,5 +61,5 @@ TEST(StreamKey, WeightsOfABlockHaveStreamsOfTheirOwn) {
   EXPECT_THROW(block.weight(-1), std::out_of_range);
 }
 
-}  // namespace
+}  // namespace stream_test
 }  // namespace vcas::sampling

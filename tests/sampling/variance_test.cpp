@@ -7,7 +7,7 @@
 #include <limits>
 
 namespace vcas::sampling {
-namespace {
+namespace variance_test {
 
 at::Tensor doubles(const std::vector<double>& values) { return at::tensor(values, at::kDouble); }
 
@@ -55,5 +55,5 @@ TEST(KeepRatios, NeverFallFromBlockToBlock) {
   EXPECT_EQ(keep_ratios({blocks[1], blocks[2], blocks[0]}, 0.9), (std::vector<double>{0.25, 0.75, 1}));
 }
 
-}  // namespace
+}  // namespace variance_test
 }  // namespace vcas::sampling

@@ -6,7 +6,7 @@
 #include <stdexcept>
 
 namespace vcas::tasks {
-namespace {
+namespace classification_metrics_test {
 
 double value_of(const training::Evaluation& evaluation, const char* name) {
   return evaluation.find(name)->value;
@@ -59,5 +59,5 @@ TEST(MarkCorrect, MarksWhatIsRight) {
   EXPECT_EQ(mark_correct({2, 0, 1, 1}, {2, 1, 1, 0}), (std::vector<double>{1, 0, 1, 0}));
 }
 
-}  // namespace
+}  // namespace classification_metrics_test
 }  // namespace vcas::tasks

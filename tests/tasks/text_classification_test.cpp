@@ -1,6 +1,7 @@
 #include "vcas/tasks/text_classification.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -10,7 +11,7 @@
 #include "vcas/formats/error.h"
 
 namespace vcas::tasks {
-namespace {
+namespace text_classification_test {
 
 using training::testing::copies;
 using training::testing::equal_tensors;
@@ -45,6 +46,26 @@ TEST(TextClassification, EvaluatesWithLossAndAccuracyFirst) {
   EXPECT_EQ(evaluation->metrics[0].name, "loss");
   EXPECT_FALSE(evaluation->metrics[0].greater_is_better);
   EXPECT_EQ(evaluation->metrics[1].name, "accuracy");
+}
+
+TEST(TextClassification, AStopIsAskedForWithinALargeBatch) {
+  const FakeRun run;
+  const auto texts = training::testing::fake_texts(20000);  // of 3 to 7 tokens
+  int64_t asked = 0, stop_after = 2;
+  const auto stop = [&] { return ++asked == stop_after; };
+  EXPECT_THROW(predict(*run.model, texts, texts.size(), {}, stop), training::EvaluationStopped);
+  asked = 0;
+  stop_after = -1;
+  predict(*run.model, texts, texts.size(), {}, stop);
+  EXPECT_GE(asked, texts.token_count() / (1024 * at::get_num_threads()));
+}
+
+TEST(TextClassification, PredictionsDependOnNoBatchSize) {
+  const FakeRun run;
+  const auto texts = training::testing::fake_texts(3000);
+  const auto whole = predict(*run.model, texts, texts.size()), single = predict(*run.model, texts, 1);
+  EXPECT_TRUE(at::equal(whole.probabilities, single.probabilities));
+  EXPECT_EQ(whole.loss, single.loss);
 }
 
 TEST(TextClassification, WithoutHeldOutTextsThereIsNothingToEvaluate) {
@@ -104,5 +125,5 @@ TEST(Predictions, AreInTheOrderOfTheTextsWhateverTheBatchSize) {
     EXPECT_EQ(by_three.labels[i], texts.label(static_cast<int64_t>(i)));
 }
 
-}  // namespace
+}  // namespace text_classification_test
 }  // namespace vcas::tasks

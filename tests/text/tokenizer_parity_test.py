@@ -123,7 +123,7 @@ def code_points():
 
 
 def write_variant(folder, vocabulary=None, added_tokens=(), **normalizer):
-    """MiniLM's tokenizer.json with some values changed."""
+    """MiniLM's tokenizer.json with some values changed, to be followed as it stands."""
     content = json.loads((model_folder() / "tokenizer.json").read_text(encoding="utf-8"))
     content["normalizer"].update(normalizer)
     if vocabulary is not None:
@@ -137,6 +137,8 @@ def write_variant(folder, vocabulary=None, added_tokens=(), **normalizer):
         defaults = {"special": False, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
         content["added_tokens"].append({"id": next_id + i, "content": text} | defaults | flags)
     (folder / "tokenizer.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "model_input_names": ["input_ids", "token_type_ids"]}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
     return folder
 
 

@@ -7,7 +7,7 @@
 #include "vcas/formats/error.h"
 
 namespace vcas::text {
-namespace {
+namespace tokenizer_test {
 
 TEST(ReadTokenizer, TakesTheKindThatTheFolderHolds) {
   const TemporaryFolder folder;
@@ -28,5 +28,5 @@ TEST(Tokenizer, EncodersOfOneTokenizerGiveTheSameIds) {
   EXPECT_EQ(fresh->encode_pair("a", "b", 10).second_begin, 3);
 }
 
-}  // namespace
+}  // namespace tokenizer_test
 }  // namespace vcas::text

@@ -10,7 +10,7 @@
 #include <vector>
 
 namespace vcas::text {
-namespace {
+namespace wordpiece_test {
 
 enum Id : int32_t {
   kPad,
@@ -184,5 +184,5 @@ RC_GTEST_PROP(WordPieceEncoder, RememberedWordsGiveTheSameIds, ()) {
   }
 }
 
-}  // namespace
+}  // namespace wordpiece_test
 }  // namespace vcas::text

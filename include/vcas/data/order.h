@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -74,6 +75,10 @@ class TrainingOrder {
 
 /// Batches for evaluation: every example once, sorted by length, so that a batch holds about equal lengths.
 /// PackedTexts::examples says where each result belongs.
-std::vector<std::vector<int64_t>> evaluation_batches(std::span<const int64_t> lengths, int64_t batch_size);
+/// @param most_tokens of a batch; an example that is longer is a batch by itself.
+/// @throws std::invalid_argument when either limit is below 1.
+std::vector<std::vector<int64_t>> evaluation_batches(
+    std::span<const int64_t> lengths, int64_t batch_size,
+    int64_t most_tokens = std::numeric_limits<int64_t>::max());
 
 }  // namespace vcas::data

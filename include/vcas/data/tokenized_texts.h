@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "vcas/data/dataset.h"
@@ -31,6 +32,9 @@ class TokenizedTexts {
   /// Texts that were longer than max_length.
   int64_t truncated_count() const { return truncated_count_; }
   int64_t token_count() const { return offsets_.back(); }
+  /// Of tokens, token types, labels and names of the classes, in their order: 16 hexadecimal digits. Equal
+  /// for equal data on every machine.
+  const std::string& digest() const { return digest_; }
 
   /// @throws std::out_of_range for an index outside the dataset.
   PackedTexts pack(std::span<const int64_t> examples) const;
@@ -42,6 +46,7 @@ class TokenizedTexts {
   std::vector<int64_t> labels_;
   int64_t max_length_ = 0;
   int64_t truncated_count_ = 0;
+  std::string digest_;
 };
 
 }  // namespace vcas::data

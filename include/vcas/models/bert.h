@@ -8,6 +8,7 @@
 #include "vcas/formats/json.h"
 #include "vcas/models/hugging_face/tensor_table.h"
 #include "vcas/models/text_classifier.h"
+#include "vcas/ops/activation.h"
 
 namespace vcas::models {
 
@@ -25,11 +26,15 @@ struct BertConfig {
   double attention_probs_dropout_prob = 0.1;
   double classifier_dropout = 0.1;  ///< hidden_dropout_prob where config.json says nothing else
   double initializer_range = 0.02;
-  std::string hidden_act = "gelu";  ///< "gelu" (erf) or "gelu_new"/"gelu_pytorch_tanh" (tanh)
+  std::string hidden_act = "gelu";  ///< by Hugging Face's names (ACT2FN)
   int64_t num_labels = 2;           ///< from id2label, else num_labels
 
-  /// Reads config.json. @throws formats::InputError for a missing, wrong-typed or unsupported value.
+  /// Reads config.json: Hugging Face's defaults for what is missing. @throws formats::InputError for a
+  /// wrong-typed or unsupported value.
   static BertConfig from_json(const formats::JsonObject& json);
+
+  /// What hidden_act names. @throws std::invalid_argument for a name that is not known.
+  ops::Activation activation() const;
 };
 
 /// Names of BERT's tensors in Hugging Face's files. Pooler and classifier are the head.
@@ -45,9 +50,11 @@ struct LoadedClassifier {
 /// @param tensors as read from model.safetensors, copied.
 /// @param seed    draws the tensors of a missing head (normal, initializer_range).
 /// @param require_head a missing head is an error instead.
-/// @throws std::invalid_argument naming every tensor that is missing or has a wrong shape or dtype.
+/// @param ignore_mismatched_sizes draws tensors that have another shape in the file.
+/// @throws std::invalid_argument naming every tensor that is missing, has a wrong shape or dtype, or holds a
+///         value that is not finite.
 LoadedClassifier make_bert_classifier(const BertConfig& config, const nn::NamedTensors& tensors,
-                                      uint64_t seed, bool require_head);
+                                      uint64_t seed, bool require_head, bool ignore_mismatched_sizes = false);
 
 /// Tensors of a model that knows nothing yet, without a head, for make_bert_classifier: weights and tables
 /// normal with initializer_range, biases 0, LayerNorms 1.

@@ -6,8 +6,8 @@
 
 namespace vcas::nn {
 
-/// Every tensor of a safetensors file, copied. @throws formats::InputError as SafetensorsFile, and for a
-/// dtype that has no tensor type here.
+/// Every tensor of a safetensors file, copied, of any dtype that safetensors has.
+/// @throws formats::InputError as SafetensorsFile.
 NamedTensors read_tensors(const std::filesystem::path& path);
 
 /// Writes tensors of any device and layout as safetensors, whole or not at all.

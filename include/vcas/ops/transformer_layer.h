@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "vcas/ops/activation.h"
 #include "vcas/ops/dropout.h"
 #include "vcas/ops/flops.h"
 #include "vcas/ops/precision.h"
@@ -42,7 +43,7 @@ struct TransformerLayerOptions {
   double attention_dropout = 0;  ///< on attention probabilities
   bool pre_norm = false;         ///< x + f(norm(x)) instead of norm(x + f(x))
   bool causal = false;           ///< a row attends to itself and earlier rows of its sample
-  bool tanh_gelu = false;        ///< tanh approximation instead of erf
+  Activation activation = Activation::gelu;
   Implementation implementation = Implementation::automatic;
   Precision precision = Precision::float32;  ///< of the linears; attention's own products are float32
   /// Only x is kept for the backward pass, which runs the forward again on the samples that it keeps: less
@@ -52,8 +53,8 @@ struct TransformerLayerOptions {
   /// false: hidden_dropout is applied after the feed-forward output alone (DistilBERT).
   bool attention_output_dropout = true;
 
-  /// All of them as the operator's schema takes them: "num_heads=12 layer_norm_eps=1e-12 ... causal=1", with
-  /// plain=1 for Implementation::plain and bf16=1 for Precision::bfloat16.
+  /// All of them as the operator's schema takes them: "num_heads=12 layer_norm_eps=1e-12 ...
+  /// activation=relu", with plain=1 for Implementation::plain and bf16=1 for Precision::bfloat16.
   std::string to_text() const;
   /// The inverse; what is not named has its default.
   /// @throws c10::Error "transformer_layer: expected causal=0 or causal=1 among the options, got causal=yes".

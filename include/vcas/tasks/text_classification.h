@@ -15,6 +15,7 @@
 #include "vcas/models/text_classifier.h"
 #include "vcas/training/loop/task.h"
 #include "vcas/training/run/options.h"
+#include "vcas/training/run/requests.h"
 #include "vcas/training/run/result.h"
 
 namespace vcas::tasks {
@@ -29,7 +30,10 @@ struct TextClassificationOptions {
   data::TextColumns columns;
   /// Of the classes, in the order of their ids. Empty: the training file's own (data::read_training_file).
   std::vector<std::string> label_names;
+  /// "single_label_classification": numbers that are not whole are classes too. Empty: they are refused.
+  std::string problem_type;
   int64_t max_seq_length = 128;
+  bool ignore_mismatched_sizes = false;  ///< draws tensors that have another shape in the model's files
   std::optional<int64_t> max_train_samples;
   std::optional<int64_t> max_eval_samples;
 };
@@ -41,8 +45,14 @@ struct Predictions {
   std::vector<int64_t> classes;  ///< the most probable one
   double loss = 0;               ///< mean cross-entropy
 };
-Predictions predict(models::TextClassifier& model, const data::TokenizedTexts& texts, int64_t batch_size,
-                    const ops::ComputeOptions& compute = {});
+/// @param batch_size texts of a batch at most. Large batches go in parts, between which the stop is asked
+/// for: the results are those of any other size.
+/// @throws training::EvaluationStopped when asked to stop. std::runtime_error naming the first text whose
+/// result is not finite.
+Predictions predict(
+    models::TextClassifier& model, const data::TokenizedTexts& texts, int64_t batch_size,
+    const ops::ComputeOptions& compute = {},
+    const training::StopRequested& stop_requested = [] { return false; });
 
 /// Learning the classes of texts.
 class TextClassification final : public training::TaskOf<models::TextBatch> {
@@ -54,15 +64,18 @@ class TextClassification final : public training::TaskOf<models::TextBatch> {
   };
 
   /// @param train at least one text. @param options batch size of evaluation, precision.
-  /// @param storage without it, the model's own tensors are stored.
+  /// @param storage without it, the model's own tensors are stored. @param base_model digest of the files
+  /// that the model was read from, if any.
   TextClassification(std::shared_ptr<models::TextClassifier> model, data::TokenizedTexts train,
                      std::optional<data::TokenizedTexts> validation, const training::TrainOptions& options,
-                     Storage storage = {});
+                     Storage storage = {}, std::string base_model = {});
 
   models::TextClassifier& model() override { return *model_; }
   std::vector<int64_t> lengths() const override { return train_.lengths(); }
   nlohmann::json fingerprint() const override;
-  std::optional<training::Evaluation> evaluate() override;
+  nlohmann::json result_fingerprint() const override;
+  using Task::evaluate;
+  std::optional<training::Evaluation> evaluate(const training::StopRequested& stop_requested) override;
   void save_model(const std::filesystem::path& folder) override;
   void load_model(const std::filesystem::path& folder) override;
 
@@ -81,6 +94,7 @@ class TextClassification final : public training::TaskOf<models::TextBatch> {
   int64_t eval_batch_size_;
   ops::ComputeOptions compute_;
   Storage storage_;
+  std::string base_model_;
 };
 
 /// Reads model and data and makes the task of them: the one set-up that programs share.
@@ -92,12 +106,11 @@ std::unique_ptr<TextClassification> load_text_classification(
     const std::optional<std::filesystem::path>& checkpoint = std::nullopt);
 
 /// Fine-tunes a text classifier. All input is read and checked before anything is written.
-/// @param stop_signal see training::RunSettings.
 /// @throws formats::InputError naming file, line or key; the disk is then unchanged. As training::launch
 /// otherwise.
 training::RunResult train_text_classifier(const TextClassificationOptions& data,
                                           const training::RunOptions& options,
-                                          const std::function<int()>& stop_signal);
+                                          const training::RunRequests& requests);
 
 /// What evaluating a classifier gives.
 struct TextEvaluation {
@@ -108,8 +121,10 @@ struct TextEvaluation {
 
 /// Evaluates a folder's classifier, which must have a head, on validation_file or the data set's held-out
 /// part.
-/// @throws formats::InputError naming file, line or key.
-TextEvaluation evaluate_text_classifier(const TextClassificationOptions& options, int64_t batch_size);
+/// @throws formats::InputError naming file, line or key. training::EvaluationStopped when asked to stop.
+TextEvaluation evaluate_text_classifier(
+    const TextClassificationOptions& options, int64_t batch_size,
+    const training::StopRequested& stop_requested = [] { return false; });
 
 /// The built-in data sets.
 const std::vector<std::string>& builtin_text_datasets();

@@ -37,10 +37,10 @@ def make_model(name: str, fusable: bool) -> torch.nn.Module:
     both = dict(vocab_size=VOCABULARY, num_labels=LABELS, pad_token_id=0, initializer_range=0.1)
     if name == "bert":
         shape = dict(hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128)
-        config = transformers.BertConfig(hidden_act="gelu" if fusable else "relu", **both, **shape)
+        config = transformers.BertConfig(hidden_act="gelu" if fusable else "quick_gelu", **both, **shape)
         return transformers.BertForSequenceClassification(config).train()
     shape = dict(n_embd=64, n_layer=2, n_head=4, n_positions=64, bos_token_id=1, eos_token_id=1)
-    config = transformers.GPT2Config(activation_function="gelu_new" if fusable else "relu", **both, **shape)
+    config = transformers.GPT2Config(activation_function="gelu_new" if fusable else "quick_gelu", **both, **shape)
     return transformers.GPT2ForSequenceClassification(config).train()
 
 

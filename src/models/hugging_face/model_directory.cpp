@@ -4,11 +4,15 @@
 #include <fmt/ranges.h>
 
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 #include "formats/atomic_directory.h"
 #include "formats/file.h"
+#include "formats/path_type.h"
 #include "formats/warning.h"
+#include "models/hugging_face/label_names.h"
+#include "models/hugging_face/weight_files.h"
 #include "vcas/formats/error.h"
 #include "vcas/formats/json.h"
 #include "vcas/nn/tensor_file.h"
@@ -22,22 +26,22 @@ using formats::JsonObject;
 
 constexpr const char* kConfigFile = "config.json";
 constexpr const char* kModelFile = "model.safetensors";
+constexpr const char* kProblemType = "problem_type";
+constexpr const char* kSingleLabel = "single_label_classification";
 
 void require_folder(const fs::path& path) {
-  if (fs::is_directory(path)) return;
+  const auto type = formats::path_type(path);
+  if (type == fs::file_type::directory) return;
   throw InputError(path.string(),
                    fmt::format("expected the folder of a model (config.json, model.safetensors, "
                                "tokenizer.json or vocab.txt), got {}",
-                               fs::exists(path) ? "a file" : "nothing"));
+                               type == fs::file_type::not_found ? "nothing" : "a file"));
 }
 
-/// Names of id2label {"0": "negative", ...} by id; ids must be 0..n-1.
-std::vector<std::string> read_labels(const JsonObject& config) {
-  if (!config.has("id2label")) return {};
-  const auto by_id = config.object("id2label");
-  std::vector<std::string> labels;
-  for (size_t id = 0; id < by_id.json().size(); ++id) labels.push_back(by_id.string(std::to_string(id)));
-  return labels;
+/// What a head of the folder is for, by Hugging Face's names of losses.
+std::string problem_type(const JsonObject& config) {
+  const auto type = config.string_or(kProblemType, kSingleLabel);
+  return type.empty() ? kSingleLabel : type;
 }
 
 std::map<std::string, std::string> read_tokenizer_files(const fs::path& folder) {
@@ -51,6 +55,10 @@ void warn_of(const LoadReport& report, const fs::path& file) {
   if (!report.initialised.empty()) {
     formats::warn(fmt::format("{}: no classification head; initialised from the seed: {}", file.string(),
                               fmt::join(report.initialised, ", ")));
+  }
+  if (!report.resized.empty()) {
+    formats::warn(fmt::format("{}: of another shape than the model's; initialised from the seed: {}",
+                              file.string(), fmt::join(report.resized, ", ")));
   }
   if (!report.surplus.empty()) {
     formats::warn(fmt::format("{}: tensors that the model does not have are ignored: {}", file.string(),
@@ -67,12 +75,26 @@ BertConfig ModelDirectory::bert_config() const {
 int64_t ModelDirectory::longest_text() const { return bert_config().max_position_embeddings; }
 
 std::vector<std::string> ModelDirectory::labels_or_default() const {
+  const JsonObject json(config, (path / kConfigFile).string());
+  if (problem_type(json) != kSingleLabel)
+    json.fail(kProblemType, fmt::format("'{}' (nothing else is evaluated)", kSingleLabel));
+  const int64_t count = label_count(json);
+  if (count < 2) {
+    json.fail(labels.empty() ? "num_labels" : "id2label",
+              "at least two classes (one output is problem_type 'regression' in Hugging Face, which is not "
+              "evaluated)");
+  }
   if (!labels.empty()) return labels;
-  const int64_t count = bert_config().num_labels;
-  if (count < 2)
-    JsonObject(config, (path / kConfigFile).string()).fail("num_labels", "an integer of at least 2");
   std::vector<std::string> names;
-  for (int64_t id = 0; id < count; ++id) names.push_back(fmt::format("LABEL_{}", id));
+  for (int64_t id = 0; id < count; ++id) names.push_back(default_label_name(id));
+  return names;
+}
+
+std::vector<std::string> ModelDirectory::head_labels() const {
+  if (!labels.empty() || !weights_hold(path, "classifier.weight")) return labels;
+  std::vector<std::string> names;
+  const int64_t count = label_count(JsonObject(config, (path / kConfigFile).string()));
+  for (int64_t id = 0; id < count; ++id) names.push_back(default_label_name(id));
   return names;
 }
 
@@ -82,27 +104,36 @@ ModelDirectory read_model_directory(const fs::path& path) {
   directory.path = path;
   directory.config = formats::read_json(path / kConfigFile);
   const JsonObject config(directory.config, (path / kConfigFile).string());
-  const int64_t words = BertConfig::from_json(config).vocab_size;
-  directory.labels = read_labels(config);
+  BertConfig::from_json(config);
+  problem_type(config);  // of the right type
+  directory.labels = label_names(config);
   directory.tokenizer = text::read_tokenizer(path);
   directory.tokenizer_files = read_tokenizer_files(path);
-  const int64_t tokens = directory.tokenizer->vocabulary_size();
-  if (tokens > words) config.fail("vocab_size", fmt::format("at least the tokenizer's {} tokens", tokens));
   return directory;
 }
 
 std::unique_ptr<TextClassifier> load_text_classifier(const ModelDirectory& directory,
                                                      const std::vector<std::string>& labels, uint64_t seed,
-                                                     bool require_head) {
+                                                     bool require_head, bool ignore_mismatched_sizes) {
   auto config = directory.bert_config();
+  const JsonObject json(directory.config, (directory.path / kConfigFile).string());
+  if (const auto type = problem_type(json); type != kSingleLabel) {
+    formats::warn(
+        fmt::format("{}: problem_type '{}' is replaced by '{}'", json.source(), type, kSingleLabel));
+  }
   config.num_labels = static_cast<int64_t>(labels.size());
-  const fs::path file = directory.path / kModelFile;
+  const auto weights = read_weight_files(directory.path);
   try {
-    auto [model, report] = make_bert_classifier(config, nn::read_tensors(file), seed, require_head);
-    warn_of(report, file);
+    auto [model, report] =
+        make_bert_classifier(config, weights.tensors, seed, require_head, ignore_mismatched_sizes);
+    warn_of(report, weights.file);
     return std::move(model);
   } catch (const std::invalid_argument& error) {
-    throw InputError(file.string(), error.what());
+    const bool hint =
+        !require_head && std::string_view(error.what()).find("expected shape") != std::string::npos;
+    throw InputError(weights.file.string(),
+                     weights.located(error.what()) +
+                         (hint ? "; --ignore_mismatched_sizes draws tensors of another shape anew" : ""));
   }
 }
 
@@ -129,7 +160,7 @@ void load_weights(TextClassifier& model, const fs::path& folder) {
 
 nlohmann::json classifier_config(nlohmann::json config, const std::vector<std::string>& labels) {
   config["architectures"] = {"BertForSequenceClassification"};
-  config["problem_type"] = "single_label_classification";
+  config[kProblemType] = kSingleLabel;
   config["id2label"] = nlohmann::json::object();
   config["label2id"] = nlohmann::json::object();
   for (size_t id = 0; id < labels.size(); ++id) {

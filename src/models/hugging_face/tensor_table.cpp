@@ -3,6 +3,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/isfinite.h>
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -78,24 +79,45 @@ std::vector<int64_t> shape_in_file(const Place& place) {
   return shape;
 }
 
-/// A message when a file's tensor does not fit.
-std::string misfit(const std::string& name, const Place& place, const at::Tensor& got) {
-  if (const auto expected = shape_in_file(place); got.sizes() != at::IntArrayRef(expected)) {
-    return fmt::format("{}: expected shape [{}], got [{}]", name, fmt::join(expected, ", "),
-                       fmt::join(got.sizes(), ", "));
-  }
-  if (got.is_floating_point() == place.value.is_floating_point()) return {};
-  return fmt::format("{}: expected {} values, got {}", name,
-                     place.value.is_floating_point() ? "floating point" : "integer",
-                     c10::toString(got.scalar_type()));
+bool has_shape(const Place& place, const at::Tensor& got) {
+  return got.sizes() == at::IntArrayRef(shape_in_file(place));
 }
 
-/// A name with the prefix, or without it in a file of the backbone alone.
+/// A message when a file's tensor of the right shape has values that the model cannot have.
+std::string misfit(const std::string& name, const Place& place, const at::Tensor& got) {
+  if (got.is_floating_point() != place.value.is_floating_point()) {
+    return fmt::format("{}: expected {} values, got {}", name,
+                       place.value.is_floating_point() ? "floating point" : "integer",
+                       c10::toString(got.scalar_type()));
+  }
+  const auto wrong = at::isfinite(got.to(place.value.scalar_type())).logical_not().flatten();
+  if (!wrong.any().item<bool>()) return {};
+  const auto first = wrong.to(at::kByte).argmax().item<int64_t>();
+  return fmt::format("{}: expected finite values, got {} as value {} of {}", name,
+                     got.flatten()[first].item<double>(), first, got.numel());
+}
+
+/// The names that a tensor may have in a file: with the prefix, or without it in a file of the backbone
+/// alone, and each of them as older files have it.
+std::vector<std::string> names_in_files(const std::string& name, const TensorTable& table) {
+  std::vector<std::string> names = {name};
+  if (name.starts_with(table.prefix)) names.push_back(name.substr(table.prefix.size()));
+  for (size_t i = 0, count = names.size(); i < count; ++i) {
+    for (const auto& [part, older] : table.older_names) {
+      const auto place = names[i].find(part);
+      if (place != std::string::npos)
+        names.push_back(std::string(names[i]).replace(place, part.size(), older));
+    }
+  }
+  return names;
+}
+
 nn::NamedTensors::const_iterator find(const nn::NamedTensors& tensors, const std::string& name,
-                                      const std::string& prefix) {
-  const auto found = tensors.find(name);
-  return found == tensors.end() && name.starts_with(prefix) ? tensors.find(name.substr(prefix.size()))
-                                                            : found;
+                                      const TensorTable& table) {
+  for (const auto& candidate : names_in_files(name, table)) {
+    if (const auto found = tensors.find(candidate); found != tensors.end()) return found;
+  }
+  return tensors.end();
 }
 
 void copy_parts(const FileTensor& places, const at::Tensor& tensor) {
@@ -135,26 +157,31 @@ bool is_ignored(const std::string& name, const TensorTable& table) {
 }  // namespace
 
 LoadReport load_file_tensors(nn::Model& model, const TensorTable& table, const nn::NamedTensors& tensors,
-                             uint64_t seed, bool require_head) {
+                             uint64_t seed, bool require_head, bool ignore_mismatched_sizes) {
   const at::NoGradGuard no_grad;
   auto generator = at::detail::createCPUGenerator(seed);
   LoadReport report;
   std::vector<std::string> problems;
   std::set<std::string> used;
   for (const auto& [name, places] : tensors_of_file(model, table)) {
-    const auto found = find(tensors, name, table.prefix);
-    if (found != tensors.end()) {
-      used.insert(found->first);
-      auto problem = misfit(found->first, places.front(), found->second);
+    const Place& place = places.front();
+    const auto found = find(tensors, name, table);
+    const bool missing = found == tensors.end();
+    if (!missing) used.insert(found->first);
+    if (!missing && has_shape(place, found->second)) {
+      auto problem = misfit(found->first, place, found->second);
       if (problem.empty())
         copy_parts(places, found->second);
       else
         problems.push_back(std::move(problem));
-    } else if (places.front().rule->head && !require_head) {
+    } else if (missing ? place.rule->head && !require_head : ignore_mismatched_sizes) {
       initialise(places, generator);
-      report.initialised.push_back(name);
+      (missing ? report.initialised : report.resized).push_back(missing ? name : found->first);
     } else {
-      problems.push_back(fmt::format("{}: missing", name));
+      problems.push_back(missing ? fmt::format("{}: missing", name)
+                                 : fmt::format("{}: expected shape [{}], got [{}]", found->first,
+                                               fmt::join(shape_in_file(place), ", "),
+                                               fmt::join(found->second.sizes(), ", ")));
     }
   }
   if (!problems.empty()) throw std::invalid_argument(fmt::format("{}", fmt::join(problems, "; ")));

@@ -5,7 +5,7 @@
 #include "kept_batch.h"
 #include "kept_rows.h"
 #include "kernel_arguments.h"
-#include "ops/kernels/gelu.h"
+#include "ops/kernels/activation.h"
 #include "ops/kernels/gemm.h"
 #include "ops/kernels/layer_norm.h"
 #include "ops/kernels/pooled_tensor.h"
@@ -129,7 +129,7 @@ class CpuBackward {
     kernels::matmul_nn(fed.view(), kept_.query_count(), a_.hidden(), a_.intermediate(),
                        parameter(kOutputWeight), activated.data(), a_.intermediate(), false, *workspace_,
                        gemm());
-    gelu(activated);
+    activation(activated);
     s_.intermediate.reset();
     weight_gradient(TransformerWeight::intermediate, activated, s_.feed_forward_input,
                     forward_.kept.query_rows(), s_.feed_forward_input_norm);
@@ -139,14 +139,14 @@ class CpuBackward {
                        accumulate, *workspace_, gemm());
   }
 
-  void gelu(CompactGradient& activated) {
-    kernels::GeluBackward args;
-    args.kind = a_.options.tanh_gelu ? kernels::GeluKind::tanh : kernels::GeluKind::erf;
+  void activation(CompactGradient& activated) {
+    kernels::ActivationBackward args;
+    args.kind = a_.options.activation;
     args.input = rows_of(s_.intermediate, forward_.kept.query_index());
     args.grad = activated.data();
     args.row_norms = activated.row_norms.data();
     args.column_sums = parameter_gradient(kIntermediateBias);
-    kernels::gelu_backward(args, kept_.query_count(), a_.intermediate(), *workspace_);
+    kernels::activation_backward(args, kept_.query_count(), a_.intermediate(), *workspace_);
   }
 
   CompactGradient through_dropout(const RowView& arriving, Site site, size_t bias) {

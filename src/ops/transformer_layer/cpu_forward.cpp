@@ -4,7 +4,7 @@
 
 #include "arguments.h"
 #include "kernel_arguments.h"
-#include "ops/kernels/gelu.h"
+#include "ops/kernels/activation.h"
 #include "ops/kernels/gemm.h"
 #include "ops/kernels/layer_norm.h"
 #include "ops/kernels/pooled_tensor.h"
@@ -134,10 +134,9 @@ class CpuForward {
   void activate() {
     saved_.activated = matrix(a_.output_rows(), a_.intermediate());
     saved_.activated_norm = vector(a_.output_rows(), at::kDouble);
-    kernels::gelu_forward(a_.options.tanh_gelu ? kernels::GeluKind::tanh : kernels::GeluKind::erf,
-                          rows_of(saved_.intermediate), saved_.activated.mutable_data_ptr<float>(),
-                          saved_.activated_norm.mutable_data_ptr<double>(), a_.output_rows(),
-                          a_.intermediate(), *workspace_);
+    kernels::activation_forward(
+        a_.options.activation, rows_of(saved_.intermediate), saved_.activated.mutable_data_ptr<float>(),
+        saved_.activated_norm.mutable_data_ptr<double>(), a_.output_rows(), a_.intermediate(), *workspace_);
   }
 
   /// Post-norm: norm(feed_forward_input + dropout(fed)).

@@ -1,5 +1,6 @@
 #include <c10/util/Exception.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <type_traits>
@@ -9,7 +10,11 @@
 namespace vcas::ops {
 namespace {
 
-/// visit(key, value) for every option; the two enumerations as the flags that ask for their second value.
+/// Activation's values by the names that stand for them.
+constexpr std::array<std::string_view, 4> kActivationNames = {"gelu", "tanh_gelu", "relu", "silu"};
+
+/// visit(key, value) for every option; Implementation and Precision as the flags that ask for their second
+/// value.
 template <class Options, class Visit>
 void visit_options(Options& o, Visit&& visit) {
   visit("num_heads", o.num_heads);
@@ -18,7 +23,7 @@ void visit_options(Options& o, Visit&& visit) {
   visit("attention_dropout", o.attention_dropout);
   visit("pre_norm", o.pre_norm);
   visit("causal", o.causal);
-  visit("tanh_gelu", o.tanh_gelu);
+  visit("activation", o.activation);
   visit("plain", o.implementation);
   visit("bf16", o.precision);
   visit("recompute", o.recompute);
@@ -26,12 +31,14 @@ void visit_options(Options& o, Visit&& visit) {
 }
 
 template <class Value>
-constexpr bool is_number = !std::is_enum_v<Value> && !std::is_same_v<Value, bool>;
+constexpr bool is_flag = std::is_enum_v<Value> || std::is_same_v<Value, bool>;
 
 /// The shortest text that gives the same value again.
 template <class Value>
 std::string text_of(Value value) {
-  if constexpr (!is_number<Value>) {
+  if constexpr (std::is_same_v<Value, Activation>) {
+    return std::string(kActivationNames.at(static_cast<size_t>(value)));
+  } else if constexpr (is_flag<Value>) {
     return static_cast<int>(value) == 0 ? "0" : "1";
   } else {
     std::array<char, 32> text;
@@ -42,7 +49,12 @@ std::string text_of(Value value) {
 
 template <class Value>
 void read(std::string_view key, std::string_view text, Value& value) {
-  if constexpr (!is_number<Value>) {
+  if constexpr (std::is_same_v<Value, Activation>) {
+    const auto name = std::ranges::find(kActivationNames, text);
+    TORCH_CHECK(name != kActivationNames.end(), "transformer_layer: expected ", key,
+                "=gelu, tanh_gelu, relu or silu among the options, got ", key, "=", text);
+    value = static_cast<Activation>(name - kActivationNames.begin());
+  } else if constexpr (is_flag<Value>) {
     TORCH_CHECK(text == "0" || text == "1", "transformer_layer: expected ", key, "=0 or ", key,
                 "=1 among the options, got ", key, "=", text);
     value = static_cast<Value>(text == "1");

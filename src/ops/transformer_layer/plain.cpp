@@ -5,6 +5,8 @@
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/silu.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
@@ -84,8 +86,7 @@ struct PlainBlock {
     auto hidden = at_queries(x) + dropout(attended, Site::attention_output_dropout);
     if (!options().pre_norm) hidden = norm(hidden, kAttentionNormWeight);
     const auto feed_forward_input = options().pre_norm ? norm(hidden, kOutputNormWeight) : hidden;
-    const auto activated = at::gelu(linear(TransformerWeight::intermediate, feed_forward_input),
-                                    options().tanh_gelu ? "tanh" : "none");
+    const auto activated = activate(linear(TransformerWeight::intermediate, feed_forward_input));
     const auto output =
         hidden + dropout(linear(TransformerWeight::output, activated), Site::feed_forward_dropout);
     return options().pre_norm ? output : norm(output, kOutputNormWeight);
@@ -102,6 +103,20 @@ struct PlainBlock {
     return ops::linear(input, parameters[kWeightParameter[index]], parameters[kWeightParameter[index] + 1],
                        plan, static_cast<int64_t>(index), statistics, options().implementation,
                        options().precision);
+  }
+
+  at::Tensor activate(const at::Tensor& input) const {
+    switch (options().activation) {
+      case Activation::gelu:
+        return at::gelu(input);
+      case Activation::tanh_gelu:
+        return at::gelu(input, "tanh");
+      case Activation::relu:
+        return at::relu(input);
+      case Activation::silu:
+        return at::silu(input);
+    }
+    return input;
   }
 
   at::Tensor norm(const at::Tensor& input, size_t weight) const {

@@ -18,8 +18,8 @@ struct SavedActivations {
   at::Tensor attention_sum;            ///< [query rows, H]: residual + attention part
   at::Tensor feed_forward_input;       ///< [query rows, H]
   at::Tensor feed_forward_input_norm;  ///< [query rows] float64
-  at::Tensor intermediate;             ///< [query rows, I], before GELU
-  at::Tensor activated;                ///< [query rows, I], after GELU
+  at::Tensor intermediate;             ///< [query rows, I], before the activation
+  at::Tensor activated;                ///< [query rows, I], after it
   at::Tensor activated_norm;           ///< [query rows] float64
   at::Tensor output_sum;        ///< [query rows, H]: residual + feed-forward part; undefined with pre_norm
   at::Tensor output_norm_mean;  ///< of the rows that the feed-forward part's LayerNorm normalises

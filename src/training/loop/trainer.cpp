@@ -7,8 +7,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <utility>
 
+#include "sampling/finite.h"
+#include "vcas/formats/error.h"
 #include "vcas/training/loop/adamw.h"
 
 namespace vcas::training {
@@ -26,10 +29,28 @@ int64_t count_steps_per_epoch(const TrainOptions& options, int64_t micro_batches
   return (micro_batches + accumulation - 1) / accumulation;
 }
 
+bool is_finite(const at::Tensor& tensor) {
+  const at::Tensor values = (tensor.is_sparse() ? tensor.coalesce().values() : tensor).detach();
+  return sampling::all_finite(values).item<bool>();
+}
+
+/// Random streams number the micro-batches of a run with 32 bits.
+void require_countable(double steps, int64_t accumulation) {
+  constexpr double kMost = std::numeric_limits<uint32_t>::max();
+  const double micro_batches = steps * static_cast<double>(accumulation);
+  if (micro_batches <= kMost) return;
+  throw formats::InputError(
+      fmt::format("num_train_epochs, max_steps, gradient_accumulation_steps: expected at most "
+                  "{:.0f} micro-batches in all, got {:.4g}",
+                  kMost, micro_batches));
+}
+
 int64_t count_total_steps(const TrainOptions& options, int64_t steps_per_epoch) {
-  if (options.max_steps > 0) return options.max_steps;
-  const double steps = std::ceil(options.num_train_epochs * static_cast<double>(steps_per_epoch));
+  const double steps = options.max_steps > 0
+                           ? static_cast<double>(options.max_steps)
+                           : std::ceil(options.num_train_epochs * static_cast<double>(steps_per_epoch));
   require(steps >= 1, fmt::format("expected num_train_epochs > 0, got {}", options.num_train_epochs));
+  require_countable(steps, options.gradient_accumulation_steps);
   return static_cast<int64_t>(steps);
 }
 
@@ -141,8 +162,26 @@ void Trainer::update(StepReport& report) {
 
 void Trainer::require_finite(double value, const char* what) const {
   if (std::isfinite(value)) return;
-  throw NonFiniteError(
-      fmt::format("step {}: expected a finite {}, got {} ({})", steps_done_ + 1, what, value, last_batch_));
+  throw NonFiniteError(fmt::format("step {}: expected a finite {}, got {} ({}{})", steps_done_ + 1, what,
+                                   value, last_batch_, first_not_finite()));
+}
+
+std::string Trainer::first_not_finite() const {
+  const auto parameters = task_.model().trainable_parameters();
+  for (const auto& parameter : parameters)
+    if (!is_finite(parameter.value)) return "; not finite: weight " + parameter.name;
+  for (size_t i = 0; i < gradients_.size(); ++i)
+    if (!is_finite(gradients_[i])) return "; not finite: gradient of " + parameters[i].name;
+  return {};
+}
+
+void Trainer::require_finite_weights() {
+  finish_updates();
+  for (const auto& parameter : task_.model().trainable_parameters()) {
+    if (is_finite(parameter.value)) continue;
+    throw NonFiniteError(fmt::format("after step {}: expected finite weights, got NaN or Inf in {} ({})",
+                                     steps_done_, parameter.name, last_batch_));
+  }
 }
 
 TrainerState Trainer::state() {

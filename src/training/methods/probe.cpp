@@ -1,8 +1,12 @@
 #include "training/methods/probe.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
+#include "formats/warning.h"
 #include "sampling/distance.h"
 #include "sampling/variance.h"
 #include "training/methods/probe_record.h"
@@ -56,6 +60,11 @@ MicroBatchGradient ProbingMethod::backward(MicroBatch& batch, double loss_scale)
   return method_->backward(batch, loss_scale);
 }
 
+void ProbingMethod::require_written() {
+  if (!log_) return;
+  if (const auto error = log_->flush()) throw std::system_error(error, "cannot write " + file_.string());
+}
+
 void ProbingMethod::observe(MicroBatch& batch) {
   if (!record_) {
     record_ = std::make_shared<ProbeRecord>(options_, layout_, batch.info.number);
@@ -84,7 +93,8 @@ void ProbingMethod::write(const nlohmann::json& line) {
   // A resumed run goes on behind the probes of the steps that it does not repeat.
   if (!log_) log_.emplace(file_, "micro_batch", line.at("micro_batch").get<int64_t>() - 1);
   log_->write(line);
-  log_->flush();
+  if (const auto error = log_->flush(); error && !std::exchange(refused_, true))
+    formats::warn(fmt::format("cannot write {}: {}; training goes on", file_.string(), error.message()));
 }
 
 }  // namespace vcas::training

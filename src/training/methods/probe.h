@@ -41,6 +41,9 @@ class ProbingMethod final : public Method {
   }
   bool selects() const override { return method_->selects(); }
   MicroBatchGradient backward(MicroBatch& batch, double loss_scale) override;
+  /// @throws std::system_error when a line of the file is left that the disk refuses: training goes on
+  /// without it.
+  void require_written();
   std::optional<SamplingStatus> status() const override { return method_->status(); }
   std::map<std::string, nlohmann::json> documents() const override { return method_->documents(); }
   /// Those of the method alone: a probe that a stop cuts off is not made up for.
@@ -59,6 +62,7 @@ class ProbingMethod final : public Method {
   int64_t next_probe_ = 0;
   std::shared_ptr<ProbeRecord> record_;       ///< of the probe under way, or null
   std::optional<formats::JsonLinesLog> log_;  ///< opened with the first line
+  bool refused_ = false;                      ///< a line by the disk, and said
 };
 
 }  // namespace vcas::training

@@ -14,6 +14,7 @@
 #include "ops/dtype_name.h"
 #include "training/methods/probe.h"
 #include "training/run/checkpoint.h"
+#include "training/run/finished_run.h"
 #include "training/run/output_directory.h"
 #include "training/run/run.h"
 #include "vcas/formats/error.h"
@@ -41,9 +42,14 @@ bool lies_in(const fs::path& checkpoint, const fs::path& output_dir) {
          fs::equivalent(fs::canonical(checkpoint).parent_path(), output_dir);
 }
 
+bool is_auto(const RunOptions& options) { return options.resume_from_checkpoint == "auto"; }
+
 std::optional<fs::path> find_checkpoint(const RunOptions& options) {
   if (options.resume_from_checkpoint.empty()) return std::nullopt;
-  if (options.resume_from_checkpoint == "auto") return newest_checkpoint(options.output_dir);
+  if (is_auto(options)) {
+    if (list_checkpoints(options.output_dir).empty()) return std::nullopt;
+    return newest_checkpoint(options.output_dir);
+  }
   if (!fs::is_directory(options.resume_from_checkpoint)) {
     throw InputError(fmt::format("resume_from_checkpoint: expected auto or a checkpoint's folder, got '{}'",
                                  options.resume_from_checkpoint));
@@ -53,6 +59,12 @@ std::optional<fs::path> find_checkpoint(const RunOptions& options) {
 
 bool continues_run(const RunOptions& options, const std::optional<fs::path>& checkpoint) {
   return checkpoint && lies_in(*checkpoint, options.output_dir);
+}
+
+/// What the run did before, from a step on, if it went further then.
+void leave_other_branch(const fs::path& output_dir, int64_t step) {
+  remove_checkpoints_after(output_dir, step);
+  fs::remove(output_dir / kSummaryFile);
 }
 
 control::CostTable cost_table(const RunOptions& options) {
@@ -65,19 +77,29 @@ void write_documents(const Method& method, const fs::path& output_dir) {
 }
 
 RunSettings settings_of(const RunOptions& options, const Task& task, const std::string& task_name,
-                        const std::function<int()>& stop_signal) {
-  RunSettings settings{task_name, options.output_dir, stop_signal, task.fingerprint(), at::get_num_threads()};
+                        const RunRequests& requests) {
+  RunSettings settings{task_name,
+                       options.output_dir,
+                       requests,
+                       task.fingerprint(),
+                       result_settings(options, task),
+                       at::get_num_threads()};
   settings.fingerprint["bf16"] = options.train.bf16;
   return settings;
 }
 
 }  // namespace
 
-std::optional<fs::path> checkpoint_to_resume(const RunOptions& options, const fs::path& model) {
+RunStart begin_run(const RunOptions& options, std::vector<fs::path> inputs) {
+  auto output = std::make_shared<OutputDirectory>(options.output_dir);
   auto checkpoint = find_checkpoint(options);
-  require_usable_output_directory(options.output_dir, model,
-                                  continues_run(options, checkpoint) || options.overwrite_output_dir);
-  return checkpoint;
+  inputs.insert(inputs.end(), {options.cost_table, options.config_file});
+  const bool continues = continues_run(options, checkpoint);
+  if (checkpoint && !continues) inputs.push_back(*checkpoint);
+  require_inputs_stay(options.output_dir, inputs);
+  if (!continues && !options.overwrite_output_dir && !is_auto(options)) output->require_no_run();
+  if (!continues) output->require_nothing_foreign();
+  return {std::move(output), std::move(checkpoint)};
 }
 
 control::BlockCosts costs_of(const RunOptions& options, const nn::Model& model) {
@@ -109,24 +131,33 @@ control::BlockCosts costs_of(const RunOptions& options, const nn::Model& model) 
   return costs;
 }
 
-RunResult launch(const RunOptions& options, Task& task, const std::string& task_name,
-                 const std::optional<fs::path>& checkpoint, const std::function<int()>& stop_signal) {
+RunResult launch(const RunOptions& options, Task& task, const std::string& task_name, const RunStart& start,
+                 const RunRequests& requests) {
+  const auto& checkpoint = start.checkpoint;
   warn_of_slow(options.train.compute().precision);
   // A checkpoint holds the costs that its run began with.
   auto costs = checkpoint ? control::BlockCosts{} : costs_of(options, task.model());
   auto method = make_method(options.method, task.model(), options.train.seed, std::move(costs));
+  ProbingMethod* probing = nullptr;
   if (options.probe) {
-    method = std::make_unique<ProbingMethod>(std::move(method), *options.probe,
-                                             options.output_dir / "probe.jsonl", task.model());
+    auto probe = std::make_unique<ProbingMethod>(std::move(method), *options.probe,
+                                                 options.output_dir / "probe.jsonl", task.model());
+    probing = probe.get();
+    method = std::move(probe);
   }
-  Run run(options.train, settings_of(options, task, task_name, stop_signal), task, *method);
+  Run run(options.train, settings_of(options, task, task_name, requests), task, *method);
+  if (auto summary = finished_summary(options, start, run)) return {{}, 0, {}, std::move(*summary)};
   if (checkpoint) run.resume(*checkpoint);
 
-  if (const int signal = stop_signal()) return {{}, signal, {}};
-  prepare_output_directory(options.output_dir, /*remove_previous_run=*/options.overwrite_output_dir &&
-                                                   !continues_run(options, checkpoint));
+  if (const int signal = requests.stop_signal()) return {{}, signal, {}, {}};
+  if (continues_run(options, checkpoint))
+    leave_other_branch(options.output_dir, run.steps_done());
+  else
+    start.output->remove_previous_run();
   write_documents(*method, options.output_dir);
-  return run.execute();
+  auto result = run.execute();
+  if (probing != nullptr) probing->require_written();
+  return result;
 }
 
 }  // namespace vcas::training

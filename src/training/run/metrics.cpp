@@ -1,6 +1,11 @@
 #include "training/run/metrics.h"
 
+#include <fmt/format.h>
+
 #include <string>
+#include <utility>
+
+#include "formats/warning.h"
 
 namespace vcas::training {
 namespace {
@@ -52,9 +57,11 @@ nlohmann::json to_json(const LoggedStep& step) {
   return line;
 }
 
-MetricsLog::MetricsLog(const fs::path& output_dir, std::optional<int64_t> resumed_step)
-    : lines_(output_dir / kMetricsFile, "step", resumed_step),
-      evaluations_(output_dir / kEvaluationsFile, "step", resumed_step),
+MetricsLog::MetricsLog(const fs::path& output_dir, std::optional<int64_t> resumed_step,
+                       const nlohmann::json& unwritten)
+    : lines_(output_dir / kMetricsFile, "step", resumed_step, unwritten.value(kMetricsFile, "")),
+      evaluations_(output_dir / kEvaluationsFile, "step", resumed_step,
+                   unwritten.value(kEvaluationsFile, "")),
       events_(output_dir, purge_step(resumed_step)) {}
 
 void MetricsLog::write(const LoggedStep& step) {
@@ -84,19 +91,48 @@ void MetricsLog::write(const LoggedStep& step) {
       events_.add_scalar("sampling/gated_weights", static_cast<double>(gated->weights.size()), step.step);
     }
   }
-  flush();
+  flush_or_say();
 }
 
 void MetricsLog::write(const Evaluation& evaluation, int64_t step) {
   evaluations_.write(to_json(evaluation, step));
   for (const auto& metric : evaluation.metrics) events_.add_scalar("eval/" + metric.name, metric.value, step);
-  flush();
+  flush_or_say();
 }
 
-void MetricsLog::flush() {
-  lines_.flush();
-  evaluations_.flush();
-  events_.flush();
+nlohmann::json MetricsLog::unwritten() const {
+  return {{kMetricsFile, lines_.unwritten()}, {kEvaluationsFile, evaluations_.unwritten()}};
+}
+
+std::string MetricsLog::Refused::message() const {
+  return fmt::format("cannot write {}: {}", file.string(), why.message());
+}
+
+void MetricsLog::require_written() {
+  const auto refused = flush();
+  if (!refused.empty()) {
+    throw std::system_error(refused.front().why, "cannot write " + refused.front().file.string());
+  }
+}
+
+std::vector<MetricsLog::Refused> MetricsLog::flush() {
+  std::vector<Refused> refused;
+  const auto note = [&](const std::error_code& why, const fs::path& file) {
+    if (why) refused.push_back({file, why});
+  };
+  note(lines_.flush(), lines_.path());
+  note(evaluations_.flush(), evaluations_.path());
+  note(events_.flush(), events_.path());
+  return refused;
+}
+
+void MetricsLog::flush_or_say() {
+  std::set<fs::path> refused;
+  for (const auto& file : flush()) {
+    refused.insert(file.file);
+    if (!said_.contains(file.file)) formats::warn(file.message() + "; training goes on");
+  }
+  said_ = std::move(refused);
 }
 
 }  // namespace vcas::training

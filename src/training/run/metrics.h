@@ -4,7 +4,10 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
+#include <system_error>
+#include <vector>
 
 #include "formats/json_lines_log.h"
 #include "formats/tensorboard.h"
@@ -36,15 +39,31 @@ nlohmann::json to_json(const LoggedStep& step);
 class MetricsLog {
  public:
   /// @param resumed_step steps that are already done: lines and events after it are dropped.
+  /// @param unwritten as unwritten() gave it when that step was saved.
   /// @throws std::system_error when the disk refuses.
-  MetricsLog(const std::filesystem::path& output_dir, std::optional<int64_t> resumed_step);
+  MetricsLog(const std::filesystem::path& output_dir, std::optional<int64_t> resumed_step,
+             const nlohmann::json& unwritten = nlohmann::json::object());
 
+  /// Both keep what a full disk refuses, say so once for each file, and write it when there is room again.
   void write(const LoggedStep& step);
   void write(const Evaluation& evaluation, int64_t step);
 
- private:
-  void flush();
+  /// Lines that the disk refused so far, by file: a checkpoint keeps them.
+  nlohmann::json unwritten() const;
+  /// @throws std::system_error naming the file when something is left that the disk refuses.
+  void require_written();
 
+ private:
+  struct Refused {
+    std::filesystem::path file;
+    std::error_code why;
+    std::string message() const;
+  };
+  /// @return the files that the disk refuses.
+  std::vector<Refused> flush();
+  void flush_or_say();
+
+  std::set<std::filesystem::path> said_;  ///< files of which it was said that the disk refuses them
   formats::JsonLinesLog lines_;
   formats::JsonLinesLog evaluations_;
   formats::TensorBoardWriter events_;

@@ -6,19 +6,29 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+
+#include "formats/console.h"
 
 namespace vcas::training {
 namespace {
 
 constexpr std::chrono::milliseconds kBarInterval{100};
 constexpr std::chrono::seconds kLineInterval{10};
-constexpr int64_t kBarWidth = 24;
+constexpr int64_t kBarWidth = 16;
 constexpr size_t kDefaultColumns = 80;
 
 size_t terminal_columns(std::FILE* stream) {
   winsize size{};
   if (ioctl(fileno(stream), TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kDefaultColumns;
   return size.ws_col;
+}
+
+/// A terminal on which a line can be drawn again.
+bool can_redraw(std::FILE* stream) {
+  const char* kind = std::getenv("TERM");
+  const bool dumb = kind == nullptr || *kind == '\0' || std::string_view(kind) == "dumb";
+  return isatty(fileno(stream)) != 0 && !dumb;
 }
 
 }  // namespace
@@ -31,13 +41,10 @@ std::string format_duration(double seconds) {
 }
 
 Progress::Progress(int64_t total_steps, int64_t first_step, std::FILE* stream)
-    : total_steps_(total_steps),
-      first_step_(first_step),
-      stream_(stream),
-      terminal_(isatty(fileno(stream)) != 0) {}
+    : total_steps_(total_steps), first_step_(first_step), stream_(stream), terminal_(can_redraw(stream)) {}
 
 Progress::~Progress() {
-  if (bar_drawn_) std::fputc('\n', stream_);
+  if (bar_drawn_) formats::show("\n", stream_);
 }
 
 void Progress::show(const ProgressStep& step) {
@@ -55,41 +62,41 @@ void Progress::show(const ProgressStep& step) {
   if (terminal_) {
     draw_bar(step);
   } else {
-    fmt::print(stream_, "{}\n", describe(step));
-    std::fflush(stream_);
+    formats::show(fmt::format("{}  {} left\n", describe(step), remaining_time(step)), stream_);
   }
 }
 
 void Progress::message(std::string_view text) {
   clear_bar();
-  fmt::print(stream_, "{}\n", text);
-  std::fflush(stream_);
+  formats::show(fmt::format("{}\n", text), stream_);
 }
 
 std::string Progress::describe(const ProgressStep& step) const {
-  const double remaining = static_cast<double>(total_steps_ - step.step) * mean_step_seconds_;
   const std::string kept =
       step.sample_keep_ratio ? fmt::format("  keep {:.0f} %", 100 * *step.sample_keep_ratio) : std::string();
-  return fmt::format("step {}/{}  epoch {:.2f}  loss {:.4f}{}  {:.0f} ms/step  {} left", step.step,
-                     total_steps_, step.epoch, step.loss, kept, 1000 * mean_step_seconds_,
-                     format_duration(remaining));
+  return fmt::format("step {}/{}  epoch {:.2f}  loss {:.4f}{}  {:.0f} ms/step", step.step, total_steps_,
+                     step.epoch, step.loss, kept, 1000 * mean_step_seconds_);
+}
+
+std::string Progress::remaining_time(const ProgressStep& step) const {
+  return format_duration(static_cast<double>(total_steps_ - step.step) * mean_step_seconds_);
 }
 
 void Progress::draw_bar(const ProgressStep& step) {
-  const int64_t filled = kBarWidth * step.step / std::max<int64_t>(1, total_steps_);
-  std::string line = fmt::format("{:3}% [{}{}] {}", 100 * step.step / std::max<int64_t>(1, total_steps_),
-                                 std::string(static_cast<size_t>(filled), '#'),
-                                 std::string(static_cast<size_t>(kBarWidth - filled), '.'), describe(step));
+  const int64_t total = std::max<int64_t>(1, total_steps_);
+  const int64_t filled = kBarWidth * step.step / total;
+  std::string line = fmt::format(
+      "{:3}% [{}{}] {} left  {}", 100 * step.step / total, std::string(static_cast<size_t>(filled), '#'),
+      std::string(static_cast<size_t>(kBarWidth - filled), '.'), remaining_time(step), describe(step));
   // A line longer than the terminal would wrap, and could then not be redrawn in place.
   line.resize(std::min(line.size(), terminal_columns(stream_) - 1));
-  fmt::print(stream_, "\r\033[K{}", line);
-  std::fflush(stream_);
+  formats::show(fmt::format("\r\033[K{}", line), stream_);
   bar_drawn_ = true;
 }
 
 void Progress::clear_bar() {
   if (!bar_drawn_) return;
-  fmt::print(stream_, "\r\033[K");
+  formats::show("\r\033[K", stream_);
   bar_drawn_ = false;
 }
 

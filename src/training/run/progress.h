@@ -18,8 +18,9 @@ struct ProgressStep {
   std::optional<double> sample_keep_ratio;  ///< mean rho over the blocks, when the method samples
 };
 
-/// Progress on stderr: a bar that is redrawn on a terminal, and elsewhere a plain line about every ten
-/// seconds, with loss, step time and remaining time. stdout stays free for results.
+/// Progress on stderr: a bar that is redrawn on a terminal, and elsewhere, or where TERM is dumb, a plain
+/// line about every ten seconds, with loss, step time and remaining time. A narrow terminal loses the last of
+/// it, never the remaining time. stdout stays free for results.
 class Progress {
  public:
   /// @param stream where to write; a bar is drawn when it is a terminal.
@@ -36,6 +37,7 @@ class Progress {
   using Clock = std::chrono::steady_clock;
 
   std::string describe(const ProgressStep& step) const;
+  std::string remaining_time(const ProgressStep& step) const;
   void draw_bar(const ProgressStep& step);
   void clear_bar();
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <numeric>
+#include <system_error>
 #include <utility>
 
 #include "formats/atomic_directory.h"
@@ -15,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kStateVersion = 5;
+constexpr int64_t kStateVersion = 6;
 
 void require_same_options(const fs::path& checkpoint, const nlohmann::json& saved,
                           const nlohmann::json& present) {
@@ -64,17 +65,39 @@ void Run::resume(const fs::path& checkpoint) {
   trainer_.load_state({saved.state.at("trainer"), saved.optimizer, saved.tensors});
   history_.load(saved.state.at("history"), saved.tensors);
   last_logged_step_ = saved.state.at("last_logged_step").get<int64_t>();
+  evaluation_due_ = saved.state.value("evaluation_due", false);
+  unwritten_lines_ = saved.state.value("unwritten_lines", nlohmann::json::object());
   resumed_step_ = trainer_.steps_done();
 }
 
+nlohmann::json Run::identity() const {
+  return {{"task", settings_.task}, {"steps", trainer_.total_steps()}, {"settings", settings()}};
+}
+
+nlohmann::json Run::settings() const {
+  auto settings = settings_.fingerprint;
+  settings.update(settings_.result);
+  return settings;
+}
+
 RunResult Run::execute() {
-  MetricsLog log(settings_.output_dir, resumed_step_);
+  MetricsLog log(settings_.output_dir, resumed_step_, unwritten_lines_);
   Progress progress(trainer_.total_steps(), trainer_.steps_done());
+  // The signal that ended the run before came between a step and its evaluation.
+  if (evaluation_due_ && !evaluate(log, progress)) return stopped(log);
   while (trainer_.steps_done() < trainer_.total_steps()) {
     after_step(trainer_.step(), log, progress);
-    if (const int signal = settings_.stop_signal()) return {summary(), signal, save_checkpoint()};
+    if (settings_.requests.stops()) return stopped(log);
   }
-  return {finish(log, progress), 0, {}};
+  if (auto result = finish(log, progress)) return std::move(*result);
+  return stopped(log);
+}
+
+RunResult Run::stopped(MetricsLog& log) {
+  const int signal = settings_.requests.stop_signal();
+  auto checkpoint = save_checkpoint(log);
+  log.require_written();
+  return {summary(), signal, std::move(checkpoint), {}};
 }
 
 void Run::after_step(const StepReport& step, MetricsLog& log, Progress& progress) {
@@ -87,11 +110,10 @@ void Run::after_step(const StepReport& step, MetricsLog& log, Progress& progress
     log.write(logged_step(step));
     last_logged_step_ = step.step;
   }
-  const bool stopping = settings_.stop_signal() != 0;
-  if (is_due(options_.eval_strategy, options_.eval_steps.value_or(options_.logging_steps)) && !stopping) {
-    evaluate(log, progress);
-  }
-  if (is_due(options_.save_strategy, options_.save_steps)) save_checkpoint();
+  evaluation_due_ = is_due(options_.eval_strategy, options_.eval_steps.value_or(options_.logging_steps));
+  if (evaluation_due_) evaluate(log, progress);
+  const bool asked = settings_.requests.take_save();
+  if (asked || is_due(options_.save_strategy, options_.save_steps)) try_to_save_checkpoint(log, progress);
 }
 
 LoggedStep Run::logged_step(const StepReport& step) const {
@@ -107,39 +129,68 @@ LoggedStep Run::logged_step(const StepReport& step) const {
           method_.status()};
 }
 
-void Run::evaluate(MetricsLog& log, Progress& progress) {
+bool Run::evaluate(MetricsLog& log, Progress& progress) {
+  if (settings_.requests.stops()) return false;
   trainer_.finish_updates();
-  evaluation_ = task_.evaluate();
-  if (!evaluation_) return;
+  try {
+    evaluation_ = task_.evaluate([this] { return settings_.requests.stops(); });
+  } catch (const EvaluationStopped&) {
+    return false;
+  }
+  evaluation_due_ = false;
+  if (!evaluation_) return true;
   log.write(*evaluation_, trainer_.steps_done());
   progress.message(fmt::format("step {}: evaluation {}", trainer_.steps_done(), headline(*evaluation_)));
+  return true;
 }
 
-fs::path Run::save_checkpoint() {
+fs::path Run::save_checkpoint(const MetricsLog& log) {
   const int64_t step = trainer_.steps_done();
-  if (std::exchange(last_saved_step_, step) == step) return checkpoint_path(settings_.output_dir, step);
+  if (last_saved_step_ == step) return checkpoint_path(settings_.output_dir, step);
+  trainer_.require_finite_weights();
   const TrainerState trainer = trainer_.state();
   Checkpoint checkpoint;
   checkpoint.state = {{"version", kStateVersion},
                       {"options", settings_.fingerprint},
                       {"trainer", trainer.numbers},
                       {"history", history_.numbers()},
-                      {"last_logged_step", last_logged_step_}};
+                      {"last_logged_step", last_logged_step_},
+                      {"evaluation_due", evaluation_due_},
+                      {"unwritten_lines", log.unwritten()}};
   checkpoint.optimizer = trainer.optimizer;
   checkpoint.tensors = trainer.tensors;
   checkpoint.tensors.merge(history_.tensors());
-  return training::save_checkpoint(
+  auto path = training::save_checkpoint(
       settings_.output_dir, step, checkpoint, [this](const fs::path& folder) { task_.save_model(folder); },
       options_.save_total_limit);
+  last_saved_step_ = step;
+  unsaved_ = false;
+  return path;
 }
 
-RunSummary Run::finish(MetricsLog& log, Progress& progress) {
-  if (!evaluation_) evaluate(log, progress);
-  trainer_.finish_updates();
+void Run::try_to_save_checkpoint(const MetricsLog& log, Progress& progress) {
+  try {
+    save_checkpoint(log);
+  } catch (const std::system_error& error) {
+    unsaved_ = true;
+    progress.message(fmt::format("vcas: warning: checkpoint-{} is not saved ({}); training goes on",
+                                 trainer_.steps_done(), error.what()));
+  }
+}
+
+std::optional<RunResult> Run::finish(MetricsLog& log, Progress& progress) {
+  if (!evaluation_ && !evaluate(log, progress)) return std::nullopt;
+  trainer_.require_finite_weights();
+  // Asked for during the evaluation.
+  if (settings_.requests.take_save()) try_to_save_checkpoint(log, progress);
   task_.save_model(settings_.output_dir);
+  log.require_written();
+  if (unsaved_) save_checkpoint(log);
   RunSummary result = summary();
-  formats::write_file_atomically(settings_.output_dir / "summary.json", to_json(result).dump(2) + "\n");
-  return result;
+  auto document = to_json(result);
+  document["settings"] = settings();
+  formats::write_file_atomically(settings_.output_dir / kSummaryFile, document.dump(2) + "\n");
+  return RunResult{std::move(result), 0, {}, std::move(document)};
 }
 
 RunSummary Run::summary() const {

@@ -8,7 +8,7 @@
 #include "support/wave.h"
 
 namespace vcas::training {
-namespace {
+namespace adamw_test {
 
 using test::wave;
 
@@ -193,5 +193,5 @@ TEST(Clipping, LeavesSmallGradientsAndZeroMeansOff) {
 
 TEST(GlobalNorm, DoesNotOverflowInFloat32) { EXPECT_NEAR(global_norm({at::full({4}, 1e30f)}), 2e30, 1e24); }
 
-}  // namespace
+}  // namespace adamw_test
 }  // namespace vcas::training

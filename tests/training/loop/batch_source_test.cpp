@@ -14,7 +14,7 @@
 #include "vcas/training/methods/exact.h"
 
 namespace vcas::training {
-namespace {
+namespace batch_source_test {
 
 using nn::testing::FakeBatch;
 using testing::BlockTask;
@@ -167,5 +167,5 @@ TEST(BatchSource, GroupsByLengthWhereTheOptionsSaySo) {
   }
 }
 
-}  // namespace
+}  // namespace batch_source_test
 }  // namespace vcas::training

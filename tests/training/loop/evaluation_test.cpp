@@ -5,7 +5,7 @@
 #include <cmath>
 
 namespace vcas::training {
-namespace {
+namespace evaluation_test {
 
 using nlohmann::json;
 
@@ -55,5 +55,5 @@ TEST(Evaluation, HasAHeadlineOfItsFirstTwoMetrics) {
   EXPECT_EQ(headline({3, {{"loss", 1, false, {}}}}), "loss 1.0000 over 3 examples");
 }
 
-}  // namespace
+}  // namespace evaluation_test
 }  // namespace vcas::training

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 namespace vcas::training {
-namespace {
+namespace history_test {
 
 RunHistory history_of(int64_t steps) {
   RunHistory history;
@@ -57,5 +57,5 @@ TEST(Percentiles, InterpolateBetweenNeighbours) {
   EXPECT_DOUBLE_EQ(p90, 4.6);
 }
 
-}  // namespace
+}  // namespace history_test
 }  // namespace vcas::training

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 namespace vcas::training {
-namespace {
+namespace lazy_rows_test {
 
 AdamWTensors tensors() {
   const at::Tensor param = at::sin(at::arange(21, at::kFloat)).view({7, 3});
@@ -32,5 +32,5 @@ TEST(LazyRows, ALogThatIsEmptiedNowAndThenChangesNothing) {
   EXPECT_TRUE(at::equal(whole.exp_avg_sq, emptied.exp_avg_sq));
 }
 
-}  // namespace
+}  // namespace lazy_rows_test
 }  // namespace vcas::training

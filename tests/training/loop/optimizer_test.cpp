@@ -12,7 +12,7 @@
 #include "vcas/training/loop/adamw.h"
 
 namespace vcas::training {
-namespace {
+namespace optimizer_test {
 
 using test::wave;
 using testing::GradientDescent;
@@ -51,5 +51,5 @@ TEST_P(Optimizers, GoOnFromAStateThatIsKnownByNameAlone) {
   EXPECT_EQ(resumed->steps(), 2);
 }
 
-}  // namespace
+}  // namespace optimizer_test
 }  // namespace vcas::training

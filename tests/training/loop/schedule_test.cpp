@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 namespace vcas::training {
-namespace {
+namespace schedule_test {
 
 TrainOptions options_of(SchedulerType type, double warmup_steps = 0, double warmup_ratio = 0) {
   TrainOptions options;
@@ -50,5 +50,5 @@ TEST(Schedule, WarmUpIsStepsOrAShareOfThemRoundedUp) {
   EXPECT_EQ(Schedule(options_of(SchedulerType::linear, 5, 0.5), 100).warmup_steps(), 5);
 }
 
-}  // namespace
+}  // namespace schedule_test
 }  // namespace vcas::training

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 namespace vcas::training {
-namespace {
+namespace task_test {
 
 struct PlainBatch final : nn::Batch {};
 
@@ -25,5 +25,5 @@ TEST(SetVisits, LeavesWeightsOutWhereAllAreOne) {
   EXPECT_EQ(batch_of({{.example = 1}, {.example = 2, .weight = 0.5}}).weights, (std::vector<double>{1, 0.5}));
 }
 
-}  // namespace
+}  // namespace task_test
 }  // namespace vcas::training

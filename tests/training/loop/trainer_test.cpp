@@ -8,6 +8,7 @@
 
 #include "training/fake_task.h"
 #include "training/gradient_descent.h"
+#include "vcas/formats/error.h"
 #include "vcas/training/loop/adamw.h"
 #include "vcas/training/loop/batch_source.h"
 #include "vcas/training/methods/exact.h"
@@ -15,7 +16,7 @@
 #include "vcas/training/methods/vcas.h"
 
 namespace vcas::training {
-namespace {
+namespace trainer_test {
 
 using testing::copies;
 using testing::equal_tensors;
@@ -251,10 +252,37 @@ TEST(Trainer, StopsAtANonFiniteLossAndNamesStepAndExamples) {
     const std::string message = error.what();
     EXPECT_NE(message.find("step 2"), std::string::npos) << message;
     EXPECT_NE(message.find("epoch 1, micro-batch 1: examples " + second_batch), std::string::npos) << message;
+    EXPECT_NE(message.find("not finite: weight head.weight"), std::string::npos) << message;
   }
   EXPECT_TRUE(
       at::equal(before.at("embedding.weight"), run.model->own_tensors().at("embedding.weight").detach()));
   EXPECT_EQ(trainer.steps_done(), 1);
+}
+
+TEST(Trainer, NamesAWeightThatTheLastStepMadeInfinite) {
+  FakeRun run;
+  ExactMethod exact;
+  Trainer trainer(options_of(), run.task, exact);
+  trainer.step();
+  EXPECT_NO_THROW(trainer.require_finite_weights());
+  run.model->own_tensors().at("head.weight").detach().fill_(std::numeric_limits<float>::infinity());
+  try {
+    trainer.require_finite_weights();
+    FAIL() << "expected NonFiniteError";
+  } catch (const NonFiniteError& error) {
+    EXPECT_NE(std::string(error.what()).find("head.weight"), std::string::npos) << error.what();
+  }
+}
+
+TEST(Trainer, RefusesMoreMicroBatchesThanStreamsCount) {
+  FakeRun run;
+  ExactMethod exact;
+  auto options = options_of();
+  options.max_steps = int64_t{1} << 32;
+  EXPECT_THROW(Trainer(options, run.task, exact), formats::InputError);
+  options.max_steps = -1;
+  options.num_train_epochs = 1e300;
+  EXPECT_THROW(Trainer(options, run.task, exact), formats::InputError);
 }
 
 TEST(Trainer, ForgetsTheGradientsOfAStepThatThrew) {
@@ -284,5 +312,5 @@ TEST(Trainer, RefusesOptionsOutOfRange) {
   EXPECT_THROW(Trainer(options_of(0), run.task, exact), std::invalid_argument);
 }
 
-}  // namespace
+}  // namespace trainer_test
 }  // namespace vcas::training

@@ -11,7 +11,7 @@
 #include "vcas/training/methods/vcas.h"
 
 namespace vcas::training {
-namespace {
+namespace warm_step_test {
 
 using testing::SmallBert;
 using testing::SmallBertOptions;
@@ -78,5 +78,5 @@ TEST(WarmStep, OfSampledTrainingAllocatesNothingLarge) {
   EXPECT_LT(method.status()->sample_keep_ratio.front(), 1) << "the steps were sampled";
 }
 
-}  // namespace
+}  // namespace warm_step_test
 }  // namespace vcas::training

@@ -7,7 +7,7 @@
 #include "vcas/training/methods/methods.h"
 
 namespace vcas::training {
-namespace {
+namespace zero_masks_test {
 
 using testing::FakeRun;
 
@@ -75,5 +75,5 @@ TEST(ZeroMasks, GradientsThatMayBeSharedAreNotChanged) {
   EXPECT_TRUE(gradient.equal(gradients[0]));
 }
 
-}  // namespace
+}  // namespace zero_masks_test
 }  // namespace vcas::training

@@ -17,7 +17,7 @@
 #include "vcas/training/methods/upper_bound.h"
 
 namespace vcas::training {
-namespace {
+namespace baselines_test {
 
 using testing::SmallBert;
 
@@ -271,5 +271,5 @@ TEST_F(BaselineGradients, OfTheUpperBoundAreUnbiased) {
   EXPECT_TRUE(((unscaled - exact).abs() > tolerance).any().item<bool>());
 }
 
-}  // namespace
+}  // namespace baselines_test
 }  // namespace vcas::training

@@ -15,7 +15,7 @@
 #include "vcas/training/methods/methods.h"
 
 namespace vcas::training {
-namespace {
+namespace probe_test {
 
 using testing::equal_tensors;
 using testing::FakeRun;
@@ -117,5 +117,5 @@ TEST(ProbingMethod, RefusesOptionsOutOfRange) {
   EXPECT_ANY_THROW(probing(run, "exact", {.row_keep_ratio = {0.5, 1.5}}, file));
 }
 
-}  // namespace
+}  // namespace probe_test
 }  // namespace vcas::training

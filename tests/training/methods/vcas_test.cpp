@@ -15,7 +15,7 @@
 #include "vcas/training/methods/methods.h"
 
 namespace vcas::training {
-namespace {
+namespace vcas_test {
 
 using nn::testing::all_kinds_of_blocks;
 using testing::BlockTask;
@@ -131,5 +131,5 @@ TEST(BaselinesOnBlocks, SampleEveryBlock) {
   }
 }
 
-}  // namespace
+}  // namespace vcas_test
 }  // namespace vcas::training

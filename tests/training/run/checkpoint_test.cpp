@@ -9,11 +9,12 @@
 #include <string>
 
 #include "support/temporary_folder.h"
+#include "support/without_rights.h"
 #include "vcas/formats/error.h"
 #include "vcas/nn/tensor_file.h"
 
 namespace vcas::training {
-namespace {
+namespace checkpoint_test {
 
 namespace fs = std::filesystem;
 
@@ -65,6 +66,88 @@ TEST_F(CheckpointTest, LimitRemovesTheOldest) {
   EXPECT_TRUE(fs::exists(folder_ / "checkpoint-11"));
 }
 
+TEST_F(CheckpointTest, LimitNeverRemovesWhatWasJustWritten) {
+  save(10);
+  save(5, 1);  // of a run that went back
+  EXPECT_TRUE(fs::exists(folder_ / "checkpoint-5"));
+  EXPECT_FALSE(fs::exists(folder_ / "checkpoint-10"));
+}
+
+TEST_F(CheckpointTest, OthersFilesStayInOneThatIsRemoved) {
+  const auto path = save(1);
+  std::ofstream(path / "notes.txt") << "mine";
+  save(2, 1);
+  EXPECT_TRUE(fs::exists(path / "notes.txt"));
+  EXPECT_FALSE(fs::exists(path / "model.safetensors"));
+  EXPECT_FALSE(is_checkpoint(path));
+}
+
+TEST_F(CheckpointTest, OnesAfterAStepAreRemoved) {
+  for (const int64_t step : {3, 6, 9}) save(step);
+  fs::create_directory(folder_ / "checkpoint-12");  // no run's
+  remove_checkpoints_after(folder_, 6);
+  EXPECT_EQ(list_checkpoints(folder_).size(), 2u);
+  EXPECT_EQ(newest_checkpoint(folder_), checkpoint_path(folder_, 6));
+  EXPECT_TRUE(fs::exists(folder_ / "checkpoint-12"));
+}
+
+TEST_F(CheckpointTest, ACopyOfOneIsNotPruned) {
+  fs::copy(save(3), folder_ / "checkpoint-003");
+  save(4, 1);
+  EXPECT_FALSE(fs::exists(folder_ / "checkpoint-3"));
+  EXPECT_TRUE(fs::exists(folder_ / "checkpoint-003" / "model.safetensors"));
+}
+
+TEST_F(CheckpointTest, NothingIsRemovedWhereAUsersFileLiesInALaterOne) {
+  for (const int64_t step : {1, 2, 3}) save(step);
+  std::ofstream(folder_ / "checkpoint-2" / "notes.md") << "mine";
+  const auto expect_refused = [&](const std::string& named) {
+    try {
+      remove_checkpoints_after(folder_, 1);
+      FAIL() << "expected InputError";
+    } catch (const formats::InputError& error) {
+      EXPECT_NE(std::string(error.what()).find(named), std::string::npos) << error.what();
+    }
+    EXPECT_EQ(newest_checkpoint(folder_), folder_ / "checkpoint-3");
+  };
+  expect_refused("checkpoint-2/notes.md");
+  fs::remove_all(folder_ / "checkpoint-2");
+  fs::create_directory(folder_ / "checkpoint-2");  // empty
+  fs::create_directory(folder_ / "checkpoint-9");
+  std::ofstream(folder_ / "checkpoint-9" / "pytorch_model.bin") << "another program's";
+  expect_refused("checkpoint-9");
+  EXPECT_NO_THROW(remove_checkpoints_after(folder_, 9));
+  fs::remove_all(folder_ / "checkpoint-9");
+  remove_checkpoints_after(folder_, 1);
+  EXPECT_EQ(newest_checkpoint(folder_), folder_ / "checkpoint-1");
+}
+
+TEST_F(CheckpointTest, WithoutRightsToAnOldOneTheNewOneIsSaved) {
+  fs::permissions(folder_, fs::perms::all);
+  fs::permissions(save(1), fs::perms(0555));
+  fs::permissions(save(2), fs::perms::none);
+  const WithoutRights user;
+  EXPECT_EQ(save(3, 1), folder_ / "checkpoint-3");
+  EXPECT_EQ(newest_checkpoint(folder_), folder_ / "checkpoint-3");
+  EXPECT_FALSE(is_checkpoint(folder_ / "checkpoint-2"));  // nobody can say
+  EXPECT_THROW(remove_checkpoints_after(folder_, 1), formats::InputError);
+}
+
+TEST_F(CheckpointTest, WhatAKilledRunLeftIsNone) {
+  const auto leftover = folder_ / ".checkpoint-3.vcas-tmp-host-77";
+  fs::rename(save(3), leftover);
+  EXPECT_THROW(load_checkpoint(leftover), formats::InputError);
+}
+
+TEST_F(CheckpointTest, ALinkToOneIsNone) {
+  const auto path = save(3);
+  fs::create_directory_symlink(path, folder_ / "checkpoint-8");
+  EXPECT_EQ(list_checkpoints(folder_).size(), 1u);
+  EXPECT_THROW(remove_checkpoints_after(folder_, 0), formats::InputError);
+  EXPECT_TRUE(fs::is_symlink(folder_ / "checkpoint-8"));
+  EXPECT_EQ(newest_checkpoint(folder_), path);
+}
+
 TEST_F(CheckpointTest, NewestSkipsWhatIsDamagedAndSaysWhyNothingIsLeft) {
   save(1);
   save(2);
@@ -101,5 +184,5 @@ TEST_F(CheckpointTest, NonContiguousAndHalfTensorsAreWrittenAsTheyRead) {
   EXPECT_TRUE(at::equal(loaded.at("half"), half));
 }
 
-}  // namespace
+}  // namespace checkpoint_test
 }  // namespace vcas::training

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "formats/file.h"
+#include "support/file_size_limit.h"
 #include "support/temporary_folder.h"
 #include "training/fake_task.h"
 #include "training/run/checkpoint.h"
@@ -19,7 +20,7 @@
 #include "vcas/training/methods/vcas.h"
 
 namespace vcas::training {
-namespace {
+namespace run_test {
 
 namespace fs = std::filesystem;
 using testing::copies;
@@ -52,9 +53,10 @@ class RunTest : public ::testing::Test {
     VcasMethod method(controller_options(), *fake.model, 7);
     RunSettings settings;
     settings.output_dir = output_dir;
-    // Asked twice a step: before a due evaluation, and after the step.
+    // Asked once a step: none is evaluated.
     int asked = 0;
-    settings.stop_signal = [&asked, stop_after] { return ++asked >= 2 * stop_after ? SIGTERM : 0; };
+    settings.requests.stop_signal = [&asked, stop_after] { return ++asked >= stop_after ? SIGTERM : 0; };
+    settings.requests.take_save = [this, &asked] { return asked + 1 == save_asked_in_; };
     training::Run run(options, settings, fake.task, method);
     if (!resume.empty()) run.resume(resume);
     return run.execute();
@@ -69,6 +71,7 @@ class RunTest : public ::testing::Test {
 
   TemporaryFolder temporary_;
   fs::path folder_ = temporary_.path();
+  int save_asked_in_ = 0;  ///< step during which a checkpoint is asked for
 };
 
 TEST_F(RunTest, LeavesModelMetricsEventsCheckpointsAndSummary) {
@@ -92,7 +95,8 @@ TEST_F(RunTest, LeavesModelMetricsEventsCheckpointsAndSummary) {
   EXPECT_EQ(summary["method"], "vcas");
   EXPECT_EQ(summary["steps"], 7);
   EXPECT_TRUE(summary["eval_accuracy"].is_number());
-  EXPECT_EQ(summary.size(), 18u);
+  EXPECT_EQ(summary.size(), 19u);
+  EXPECT_EQ(summary["settings"]["seed"], 7);
   EXPECT_DOUBLE_EQ(logged.back()["flops_performed"].get<double>(),
                    summary["flops"]["performed"].get<double>());
   const auto evaluations = lines(folder_, "evaluations.jsonl");
@@ -124,6 +128,85 @@ TEST_F(RunTest, StopsAfterTheStepInHandAndGoesOnWithTheSameBits) {
     b[i].erase("step_ms");
     EXPECT_EQ(a[i], b[i]);
   }
+}
+
+TEST_F(RunTest, SavesWhenItIsAskedAndGoesOn) {
+  FakeRun fake;
+  save_asked_in_ = 4;
+  const auto result = execute(fake, options_of(6), folder_);
+  EXPECT_EQ(result.signal, 0);
+  std::vector<int64_t> steps;
+  for (const auto& found : list_checkpoints(folder_)) steps.push_back(found.step);
+  EXPECT_EQ(steps, (std::vector<int64_t>{6, 4, 3}));
+}
+
+TEST_F(RunTest, AnEvaluationThatAStopCutOffIsMadeUpFor) {
+  auto options = options_of(4);
+  options.eval_strategy = IntervalStrategy::steps;
+  options.eval_steps = 2;
+  FakeRun whole;
+  execute(whole, options, folder_ / "whole");
+  const auto expected = lines(folder_ / "whole", "evaluations.jsonl");
+  ASSERT_EQ(expected.size(), 2u);
+  FakeRun stopped;  // asked after step 1, and before the evaluation of step 2
+  const auto result = execute(stopped, options, folder_ / "stopped", {}, 2);
+  EXPECT_EQ(result.checkpoint, folder_ / "stopped" / "checkpoint-2");
+  EXPECT_TRUE(lines(folder_ / "stopped", "evaluations.jsonl").empty());
+  FakeRun resumed;
+  execute(resumed, options, folder_ / "stopped", result.checkpoint);
+  EXPECT_EQ(lines(folder_ / "stopped", "evaluations.jsonl"), expected);
+}
+
+TEST_F(RunTest, ACheckpointThatTheDiskRefusesDoesNotEndTraining) {
+  FakeRun fake;
+  const auto output = folder_ / "out";
+  fs::create_directories(output);
+  std::ofstream(output / "checkpoint-3") << "in the way";  // of a folder
+  execute(fake, options_of(6), output);
+  EXPECT_TRUE(fs::exists(output / "summary.json"));
+  EXPECT_EQ(newest_checkpoint(output), checkpoint_path(output, 6));
+  EXPECT_EQ(formats::read_file(output / "checkpoint-3"), "in the way");
+}
+
+TEST_F(RunTest, ARunWithoutItsLastCheckpointHasItsModelAndIsNotFinished) {
+  FakeRun fake;
+  const auto output = folder_ / "out";
+  fs::create_directories(output);
+  std::ofstream(output / "checkpoint-6") << "in the way";
+  EXPECT_THROW(execute(fake, options_of(6), output), std::system_error);
+  EXPECT_TRUE(fs::exists(output / "model.safetensors"));
+  EXPECT_FALSE(fs::exists(output / "summary.json"));
+  EXPECT_EQ(newest_checkpoint(output), checkpoint_path(output, 3));
+}
+
+TEST_F(RunTest, ACheckpointThatIsAskedForDuringTheLastEvaluationIsSaved) {
+  FakeRun fake;
+  auto options = options_of(4);
+  options.save_strategy = IntervalStrategy::no;
+  save_asked_in_ = 9;  // after 4 looks for a stop by the steps, one before the evaluation, 3 by its batches
+  execute(fake, options, folder_);
+  EXPECT_EQ(newest_checkpoint(folder_), checkpoint_path(folder_, 4));
+}
+
+// All files have the limit; the log is the largest that a run of this model writes besides the events.
+TEST_F(RunTest, LinesThatTheDiskRefusedAreInTheCheckpoint) {
+  auto options = options_of(200);
+  options.logging_steps = 1;
+  options.save_strategy = IntervalStrategy::no;
+  FakeRun whole;
+  execute(whole, options, folder_ / "whole");
+  const auto size = fs::file_size(folder_ / "whole" / "metrics.jsonl");
+  FakeRun refused;
+  {
+    const FileSizeLimit limit(size * 9 / 10);
+    EXPECT_THROW(execute(refused, options, folder_ / "refused", {}, 199), std::system_error);
+  }
+  EXPECT_LE(fs::file_size(folder_ / "refused" / "metrics.jsonl"), size * 9 / 10);
+  FakeRun resumed;
+  execute(resumed, options, folder_ / "refused", newest_checkpoint(folder_ / "refused"));
+  auto a = lines(folder_ / "whole"), b = lines(folder_ / "refused");
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t i = 0; i < a.size(); ++i) EXPECT_EQ(a[i]["loss"], b[i]["loss"]) << i;
 }
 
 TEST_F(RunTest, CutsMetricsBackToTheCheckpoint) {
@@ -190,5 +273,5 @@ TEST_F(RunTest, ACheckpointThatEndsTheRunIsEvaluatedOnResuming) {
   EXPECT_EQ(second.summary.evaluation->find("loss")->value, first.summary.evaluation->find("loss")->value);
 }
 
-}  // namespace
+}  // namespace run_test
 }  // namespace vcas::training

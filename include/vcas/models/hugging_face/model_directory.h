@@ -27,23 +27,31 @@ struct ModelDirectory {
   /// Tokens of the longest text that the model takes.
   int64_t longest_text() const;
   /// Class names of a model that has its head; LABEL_0, LABEL_1, ... where config.json names none, as Hugging
-  /// Face does. @throws formats::InputError when it has fewer than two.
+  /// Face does. @throws formats::InputError when it has fewer than two, or a problem_type other than
+  /// single_label_classification.
   std::vector<std::string> labels_or_default() const;
+  /// Class names, or the default ones where config.json names none and the weights have a head; else empty.
+  /// @throws formats::InputError naming a file of weights that is damaged.
+  std::vector<std::string> head_labels() const;
 };
 
-/// Reads config.json and the tokenizer. @throws formats::InputError naming file and key: a folder that is no
-/// model, an architecture that is not supported, a tokenizer with more tokens than the model.
+/// Reads config.json and the tokenizer, which may have more tokens than the model: texts without them are
+/// answered. @throws formats::InputError naming file and key: a folder that is no model, an architecture that
+/// is not supported.
 ModelDirectory read_model_directory(const std::filesystem::path& path);
 
-/// A classifier with the folder's weights. Missing head tensors and surplus tensors are named on stderr,
-/// once.
+/// A classifier with the folder's weights: of model.safetensors, or of the shards that
+/// model.safetensors.index.json lists. Tensors that are drawn or not used, and another problem_type that is
+/// replaced, are named on stderr, once.
 /// @param labels       names of its classes.
 /// @param seed         draws a missing head.
 /// @param require_head a missing head is an error instead.
+/// @param ignore_mismatched_sizes draws tensors that have another shape in the file, such as the head of
+///        other classes.
 /// @throws formats::InputError naming file and tensor.
 std::unique_ptr<TextClassifier> load_text_classifier(const ModelDirectory& directory,
                                                      const std::vector<std::string>& labels, uint64_t seed,
-                                                     bool require_head);
+                                                     bool require_head, bool ignore_mismatched_sizes = false);
 
 /// Writes model.safetensors, config.json (the original's keys, with these labels) and the tokenizer's files
 /// into an existing folder, each file whole or not at all. @throws std::system_error when the disk refuses.

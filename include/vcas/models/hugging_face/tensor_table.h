@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "vcas/nn/model.h"
@@ -33,22 +34,26 @@ struct TensorTable {
   std::vector<TensorRule> rules;  ///< one for each path of a tensor of the model
   std::vector<std::string>
       ignored_endings;  ///< of names of buffers that files may hold and the model does not need
+  /// Parts of names, each with what older files have in its place: LayerNorm.weight, LayerNorm.gamma.
+  std::vector<std::pair<std::string, std::string>> older_names = {};
 };
 
 /// How the tensors of a file fitted a model.
 struct LoadReport {
   std::vector<std::string> initialised;  ///< head tensors that the file lacks, drawn from the seed
   std::vector<std::string> surplus;      ///< tensors that only the file has, without the ignored ones
+  std::vector<std::string> resized;      ///< tensors of another shape in the file, drawn from the seed
 };
 
 /// Copies a file's tensors into a model, whatever their floating point dtype.
 /// @param seed draws the tensors of a missing head, in the order of their names in the file.
 /// @param require_head a missing head is an error instead.
-/// @throws std::invalid_argument naming every tensor that is missing or has a wrong shape or dtype; the
-/// model's values
-///         are then undefined. @throws c10::Error when the table does not describe the model.
+/// @param ignore_mismatched_sizes draws a tensor that has another shape in the file too.
+/// @throws std::invalid_argument naming every tensor that is missing, has a wrong shape or dtype, or holds a
+///         value that is not finite; the model's values are then undefined. @throws c10::Error when the table
+///         does not describe the model.
 LoadReport load_file_tensors(nn::Model& model, const TensorTable& table, const nn::NamedTensors& tensors,
-                             uint64_t seed, bool require_head);
+                             uint64_t seed, bool require_head, bool ignore_mismatched_sizes = false);
 
 /// A model's tensors as Hugging Face's files have them. One that lies in the file as in the model shares its
 /// storage.

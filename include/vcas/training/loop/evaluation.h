@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +28,15 @@ struct Evaluation {
 
   /// Null where there is none of that name.
   const Metric* find(std::string_view name) const;
+};
+
+/// Asked between the batches of an evaluation: whether it is to end here.
+using StopRequested = std::function<bool()>;
+
+/// An evaluation ended because it was asked to; it has no result.
+class EvaluationStopped : public std::runtime_error {
+ public:
+  EvaluationStopped() : std::runtime_error("the evaluation was stopped") {}
 };
 
 /// A line of evaluations.jsonl: {"step", "examples", "loss", ...}, each metric by its name.

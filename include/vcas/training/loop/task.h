@@ -38,8 +38,14 @@ class Task {
 
   /// Values of the data that a resumed run must share, by flag.
   virtual nlohmann::json fingerprint() const { return nlohmann::json::object(); }
-  /// Nothing when there are no held-out examples.
-  virtual std::optional<Evaluation> evaluate() { return std::nullopt; }
+  /// Further values that the result depends on, by flag, and that a resumed run need not share: held-out
+  /// data, the model that training begins with.
+  virtual nlohmann::json result_fingerprint() const { return nlohmann::json::object(); }
+  /// Nothing when there are no held-out examples. @throws EvaluationStopped when asked to stop.
+  virtual std::optional<Evaluation> evaluate(const StopRequested& /*stop_requested*/) { return std::nullopt; }
+  std::optional<Evaluation> evaluate() {
+    return evaluate([] { return false; });
+  }
   /// Writes the model into an existing folder, and reads it back: by default its own tensors as
   /// model.safetensors.
   /// @throws formats::InputError naming file and tensor.

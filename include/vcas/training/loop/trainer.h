@@ -21,8 +21,9 @@
 
 namespace vcas::training {
 
-/// A loss or gradient that is not a number: the message names step and batch. The model is as the step before
-/// left it, once updates are finished (finish_updates()).
+/// A loss or gradient that is not a number: the message names step, batch, and the weight or gradient that is
+/// not finite, if one is. The model is as the step before left it, once updates are finished
+/// (finish_updates()).
 class NonFiniteError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -54,6 +55,9 @@ class Trainer {
   /// To be called before the model's weights are read outside step(): rows of parameters with sparse
   /// gradients may wait for their updates (nn::Model::rows_read).
   void finish_updates();
+  /// To be called before the model is kept: an optimizer step may have made a weight infinite.
+  /// @throws NonFiniteError naming the weight.
+  void require_finite_weights();
 
   int64_t steps_done() const { return steps_done_; }
   int64_t total_steps() const { return total_steps_; }
@@ -77,6 +81,8 @@ class Trainer {
   void update(StepReport& report);
   /// @throws NonFiniteError naming the examples of the last micro-batch.
   void require_finite(double value, const char* what) const;
+  /// "; not finite: weight ..." or "; not finite: gradient of ...", or nothing.
+  std::string first_not_finite() const;
 
   TrainOptions options_;
   Task& task_;

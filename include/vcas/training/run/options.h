@@ -20,6 +20,7 @@ struct RunOptions {
   std::filesystem::path output_dir = {};
   bool overwrite_output_dir = false;
   std::string resume_from_checkpoint = {};  ///< empty, "auto", or a checkpoint's folder
+  std::filesystem::path config_file = {};   ///< that these options came from, if any
 };
 
 }  // namespace vcas::training

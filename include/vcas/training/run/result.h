@@ -35,6 +35,8 @@ struct RunResult {
   RunSummary summary;
   int signal = 0;                    ///< not 0: stopped early by it, with a checkpoint
   std::filesystem::path checkpoint;  ///< of a run that was stopped; empty when it had not begun
+  /// summary.json of a run that came to its end, now or, when it was asked to go on, before.
+  nlohmann::json document;
 };
 
 }  // namespace vcas::training

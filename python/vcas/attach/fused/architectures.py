@@ -17,8 +17,19 @@ from vcas.errors import VcasError
 
 _Module = TypeVar("_Module", bound=nn.Module)
 
-_ERF_GELU = ("gelu", "gelu_python")
-_TANH_GELU = ("gelu_new", "gelu_pytorch_tanh")
+_ACTIVATIONS = {
+    "gelu": "gelu",
+    "gelu_python": "gelu",
+    "gelu_new": "tanh_gelu",
+    "gelu_pytorch_tanh": "tanh_gelu",
+    "gelu_fast": "tanh_gelu",
+    "gelu_accurate": "tanh_gelu",
+    "gelu_python_tanh": "tanh_gelu",
+    "relu": "relu",
+    "silu": "silu",
+    "swish": "silu",
+}
+"""The operator's names of transformers' activations (ACT2FN)."""
 
 
 class NotFusable(VcasError):
@@ -93,11 +104,11 @@ def _linears(block: nn.Module, names: tuple[str, ...]) -> list[nn.Linear]:
     return linears
 
 
-def _gelu(name: object) -> bool:
-    """Whether an activation is the tanh approximation of GELU."""
-    if name not in _ERF_GELU + _TANH_GELU:
-        raise NotFusable(f"its activation is {name}, not GELU")
-    return name in _TANH_GELU
+def _activation(name: object) -> str:
+    """The operator's name of an activation, which a config may also give as a function."""
+    if not isinstance(name, str) or name not in _ACTIVATIONS:
+        raise NotFusable(f"its activation is {name}, not one of {', '.join(_ACTIVATIONS)}")
+    return _ACTIVATIONS[name]
 
 
 def _norm(block: nn.Module, name: str) -> nn.LayerNorm:
@@ -153,7 +164,7 @@ def _linear_layer(
         hidden_dropout=dropouts[0],
         attention_dropout=dropouts[1],
         pre_norm=pre_norm,
-        tanh_gelu=_gelu(activation),
+        activation=_activation(activation),
         attention_output_dropout=attention_output_dropout,
     )
 
@@ -244,7 +255,7 @@ def _fuse_gpt2(block: nn.Module, config: Config) -> FusedLayer:
         causal=True,
         # Before transformers 5.6.
         gives_tuple="tuple" in str(inspect.signature(type(block).forward).return_annotation),
-        tanh_gelu=_gelu(config.activation_function),
+        activation=_activation(config.activation_function),
     )
 
 

@@ -32,7 +32,8 @@ class FusedLayer:
     attention_dropout: Callable[[], float]
     pre_norm: bool = False
     causal: bool = False
-    tanh_gelu: bool = False
+    activation: str = "gelu"
+    """gelu, tanh_gelu, relu or silu."""
     attention_output_dropout: bool = True
     gives_tuple: bool = False
     """Whether the block's forward() gives (hidden states,)."""
@@ -57,14 +58,14 @@ def work_of(
     Args:
         recompute: keep only the input, and compute the kept samples once more in the backward pass.
     """
-    options = {
+    options: dict[str, object] = {
         "num_heads": layer.num_heads,
         "layer_norm_eps": float(layer.layer_norm_eps),
         "hidden_dropout": float(layer.hidden_dropout()),
         "attention_dropout": float(layer.attention_dropout()),
         "pre_norm": int(layer.pre_norm),
         "causal": int(layer.causal),
-        "tanh_gelu": int(layer.tanh_gelu),
+        "activation": layer.activation,
         "recompute": int(recompute),
         "attention_output_dropout": int(layer.attention_output_dropout),
     }

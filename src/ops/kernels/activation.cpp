@@ -1,9 +1,9 @@
-#include "ops/kernels/gelu.h"
+#include "ops/kernels/activation.h"
 
 #include "ops/kernels/row_chunks.h"
 #include "sampling/highway_targets.h"
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "ops/kernels/gelu.cpp"
+#define HWY_TARGET_INCLUDE "ops/kernels/activation.cpp"
 #include <hwy/foreach_target.h>
 // after foreach_target.h
 #include "ops/kernels/exp-inl.h"
@@ -75,7 +75,48 @@ struct TanhGelu {
   }
 };
 
-template <class Gelu>
+struct Relu {
+  static HWY_INLINE VF value(VF x) {
+    const auto zero = hn::Zero(DF());
+    return hn::IfThenElse(hn::Lt(x, zero), zero, x);  // NaN stays
+  }
+  static HWY_INLINE VF derivative(VF x) {
+    const auto zero = hn::Zero(DF());
+    return hn::IfThenElse(hn::Le(x, zero), zero, hn::Set(DF(), 1.0f));
+  }
+};
+
+struct Silu {
+  /// e⁻ˣ, from which σ = 1/(1 + e) and 1 - σ = e·σ, without cancellation.
+  static HWY_INLINE VF gate(VF x) {
+    const DF d;
+    return exponential(hn::Neg(hn::Max(hn::Min(x, hn::Set(d, 87.0f)), hn::Set(d, -87.0f))));
+  }
+  static HWY_INLINE VF sigmoid(VF e) { return reciprocal(hn::Add(hn::Set(DF(), 1.0f), e)); }
+  static HWY_INLINE VF value(VF x) { return hn::Mul(x, sigmoid(gate(x))); }
+  /// σ + x·σ(1-σ)
+  static HWY_INLINE VF derivative(VF x) {
+    const auto e = gate(x), sigma = sigmoid(e);
+    return hn::MulAdd(x, hn::Mul(sigma, hn::Mul(sigma, e)), sigma);
+  }
+};
+
+/// visit(an object of the struct above that computes `kind`).
+template <class Visit>
+HWY_INLINE void with_activation(Activation kind, const Visit& visit) {
+  switch (kind) {
+    case Activation::gelu:
+      return visit(ErfGelu());
+    case Activation::tanh_gelu:
+      return visit(TanhGelu());
+    case Activation::relu:
+      return visit(Relu());
+    case Activation::silu:
+      return visit(Silu());
+  }
+}
+
+template <class Function>
 HWY_INLINE void forward_rows(const RowView& input, float* output, double* norms, int64_t begin, int64_t end,
                              int64_t columns) {
   for (int64_t r = begin; r < end; ++r) {
@@ -84,7 +125,7 @@ HWY_INLINE void forward_rows(const RowView& input, float* output, double* norms,
     const auto factor = hn::Set(DF(), input.factor(r));
     SquareSum squares;
     for_each_vector(columns, [&](const auto& access, int64_t c) HWY_ATTR {
-      const auto value = Gelu::value(hn::Mul(factor, access.load(in + c)));
+      const auto value = Function::value(hn::Mul(factor, access.load(in + c)));
       access.store(value, out + c);
       squares.add(value);
     });
@@ -92,8 +133,8 @@ HWY_INLINE void forward_rows(const RowView& input, float* output, double* norms,
   }
 }
 
-template <class Gelu>
-HWY_INLINE void backward_rows(const GeluBackward& args, int64_t begin, int64_t end, int64_t columns,
+template <class Function>
+HWY_INLINE void backward_rows(const ActivationBackward& args, int64_t begin, int64_t end, int64_t columns,
                               float* partial) {
   for (int64_t r = begin; r < end; ++r) {
     const float* in = args.input.row(r);
@@ -101,7 +142,7 @@ HWY_INLINE void backward_rows(const GeluBackward& args, int64_t begin, int64_t e
     const auto factor = hn::Set(DF(), args.input.factor(r));
     SquareSum squares;
     for_each_vector(columns, [&](const auto& access, int64_t c) HWY_ATTR {
-      const auto slope = Gelu::derivative(hn::Mul(factor, access.load(in + c)));
+      const auto slope = Function::derivative(hn::Mul(factor, access.load(in + c)));
       const auto value = hn::Mul(access.load(grad + c), slope);
       access.store(value, grad + c);
       if (partial) access.store(hn::Add(access.load(partial + c), value), partial + c);
@@ -111,16 +152,18 @@ HWY_INLINE void backward_rows(const GeluBackward& args, int64_t begin, int64_t e
   }
 }
 
-void gelu_forward_rows(GeluKind kind, const RowView& input, float* output, double* norms, int64_t begin,
-                       int64_t end, int64_t columns) {
-  kind == GeluKind::erf ? forward_rows<ErfGelu>(input, output, norms, begin, end, columns)
-                        : forward_rows<TanhGelu>(input, output, norms, begin, end, columns);
+void activation_forward_rows(Activation kind, const RowView& input, float* output, double* norms,
+                             int64_t begin, int64_t end, int64_t columns) {
+  with_activation(kind, [&](auto function) HWY_ATTR {
+    forward_rows<decltype(function)>(input, output, norms, begin, end, columns);
+  });
 }
 
-void gelu_backward_rows(const GeluBackward& args, int64_t begin, int64_t end, int64_t columns,
-                        float* partial) {
-  args.kind == GeluKind::erf ? backward_rows<ErfGelu>(args, begin, end, columns, partial)
-                             : backward_rows<TanhGelu>(args, begin, end, columns, partial);
+void activation_backward_rows(const ActivationBackward& args, int64_t begin, int64_t end, int64_t columns,
+                              float* partial) {
+  with_activation(args.kind, [&](auto function) HWY_ATTR {
+    backward_rows<decltype(function)>(args, begin, end, columns, partial);
+  });
 }
 
 }  // namespace vcas::ops::kernels::HWY_NAMESPACE
@@ -129,21 +172,22 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace vcas::ops::kernels {
 
-HWY_EXPORT(gelu_forward_rows);
-HWY_EXPORT(gelu_backward_rows);
+HWY_EXPORT(activation_forward_rows);
+HWY_EXPORT(activation_backward_rows);
 
-void gelu_forward(GeluKind kind, const RowView& input, float* output, double* output_norms, int64_t rows,
-                  int64_t columns, Workspace& workspace) {
+void activation_forward(Activation kind, const RowView& input, float* output, double* output_norms,
+                        int64_t rows, int64_t columns, Workspace& workspace) {
   for_row_chunks(rows, /*scratch_floats=*/0, workspace, [&](int64_t begin, int64_t end, float*) {
-    HWY_DYNAMIC_DISPATCH(gelu_forward_rows)(kind, input, output, output_norms, begin, end, columns);
+    HWY_DYNAMIC_DISPATCH(activation_forward_rows)(kind, input, output, output_norms, begin, end, columns);
   });
 }
 
-void gelu_backward(const GeluBackward& args, int64_t rows, int64_t columns, Workspace& workspace) {
+void activation_backward(const ActivationBackward& args, int64_t rows, int64_t columns,
+                         Workspace& workspace) {
   const int64_t width = args.column_sums ? columns : 0;
   sum_over_row_chunks(rows, /*scratch_floats=*/0, width, args.column_sums, workspace,
                       [&](int64_t begin, int64_t end, float*, float* partial) {
-                        HWY_DYNAMIC_DISPATCH(gelu_backward_rows)(args, begin, end, columns, partial);
+                        HWY_DYNAMIC_DISPATCH(activation_backward_rows)(args, begin, end, columns, partial);
                       });
 }
 
