@@ -12,7 +12,7 @@ set(VCAS_PUBLIC_HEADERS
     models/text_classifier.h
     nn/batch.h nn/classification_loss.h nn/flops.h nn/loss.h nn/model.h nn/parameter.h nn/pass.h nn/recording.h
     nn/tensor_file.h nn/transformer_layer.h nn/transformer_stack.h
-    ops/compute_options.h ops/dropout.h ops/flops.h ops/linear.h ops/precision.h ops/transformer_layer.h
+    ops/activation.h ops/compute_options.h ops/dropout.h ops/flops.h ops/linear.h ops/precision.h ops/transformer_layer.h
     sampling/counts.h sampling/layout.h sampling/plan.h sampling/statistics.h sampling/stream.h
     tasks/classification_metrics.h tasks/text_classification.h
     text/tokenizer.h
@@ -22,7 +22,7 @@ set(VCAS_PUBLIC_HEADERS
     training/methods/calibration.h training/methods/exact.h training/methods/methods.h
     training/methods/probe_options.h training/methods/selective_backprop.h training/methods/upper_bound.h
     training/methods/vcas.h
-    training/run/launch.h training/run/options.h training/run/result.h
+    training/run/launch.h training/run/options.h training/run/requests.h training/run/result.h
     version.h)
 list(TRANSFORM VCAS_PUBLIC_HEADERS PREPEND "${PROJECT_SOURCE_DIR}/include/vcas/")
 

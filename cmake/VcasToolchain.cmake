@@ -11,17 +11,14 @@ endif()
 
 find_program(VCAS_CCACHE ccache)
 if(VCAS_CCACHE)
-  # The precompiled header is hashed by content, so that a fresh build folder still hits the cache.
+  # Relative paths and headers by content, so that a fresh build folder still hits the cache.
   set(CMAKE_CXX_COMPILER_LAUNCHER
-      "${CMAKE_COMMAND};-E;env;CCACHE_BASEDIR=${PROJECT_SOURCE_DIR};CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime;${VCAS_CCACHE}")
+      "${CMAKE_COMMAND};-E;env;CCACHE_BASEDIR=${PROJECT_SOURCE_DIR};CCACHE_SLOPPINESS=time_macros,include_file_mtime,include_file_ctime;${VCAS_CCACHE}")
 endif()
 
 add_library(vcas_options INTERFACE)
 set(VCAS_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wno-unknown-pragmas)
 target_compile_options(vcas_options INTERFACE ${VCAS_WARNINGS} $<$<BOOL:${VCAS_WARNINGS_AS_ERRORS}>:-Werror>)
-if(VCAS_CCACHE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  target_compile_options(vcas_options INTERFACE -fpch-preprocess)
-endif()
 if(VCAS_SANITIZE)
   target_compile_options(vcas_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined
                                                 -fno-omit-frame-pointer)
@@ -33,3 +30,21 @@ if(VCAS_SANITIZE)
 endif()
 target_include_directories(vcas_options INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
                                                   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>)
+
+# vcas_unity_build(TARGET): compiles sources of TARGET several at a time, unless VCAS_UNITY_BUILD is off.
+# A source that Highway compiles once for each instruction set stays alone.
+function(vcas_unity_build target)
+  if(NOT VCAS_UNITY_BUILD)
+    return()
+  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6
+                        # CMake 4: relative paths, so that ccache knows them in every build folder.
+                        UNITY_BUILD_RELOCATABLE ON)
+  get_target_property(sources ${target} SOURCES)
+  foreach(source IN LISTS sources)
+    file(STRINGS "${source}" per_target REGEX "^#define HWY_TARGET_INCLUDE" LIMIT_COUNT 1)
+    if(per_target)
+      set_source_files_properties("${source}" PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+    endif()
+  endforeach()
+endfunction()

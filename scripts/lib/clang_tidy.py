@@ -17,8 +17,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# Flags of GCC's that clang does not know, and OpenMP, whose omp.h only GCC can read; PyTorch's headers do without.
-GCC_ONLY = {"-fpch-preprocess", "-Winvalid-pch", "-fopenmp"}
+# OpenMP's omp.h only GCC can read; PyTorch's headers do without.
+GCC_ONLY = {"-fopenmp"}
 
 
 def git(*arguments: str) -> list[str]:
@@ -60,15 +60,8 @@ def select_changed(sources: list[Path], changed: set[Path]) -> list[Path]:
     return selected
 
 
-def without_precompiled_header(words: list[str]) -> list[str]:
-    """clang would take GCC's precompiled header for its own; every source includes what it needs."""
-    used_by_include = {i + 1 for i, word in enumerate(words) if word == "-include" and "cmake_pch" in words[i + 1]}
-    return [word for i, word in enumerate(words) if i not in used_by_include and i + 1 not in used_by_include]
-
-
 def clang_command(entry: dict) -> dict:
-    words = without_precompiled_header(shlex.split(entry["command"]))
-    arguments = [word for word in words if word not in GCC_ONLY]
+    arguments = [word for word in shlex.split(entry["command"]) if word not in GCC_ONLY]
     compiler = next(i for i, word in enumerate(arguments) if re.search(r"(c\+\+|g\+\+|clang\+\+)[-\d]*$", word))
     return {"directory": entry["directory"], "file": entry["file"], "arguments": arguments[compiler:]}
 
