@@ -60,12 +60,13 @@ TEST(TextClassification, AStopIsAskedForWithinALargeBatch) {
   EXPECT_GE(asked, texts.token_count() / (1024 * at::get_num_threads()));
 }
 
-TEST(TextClassification, PredictionsDependOnNoBatchSize) {
+TEST(TextClassification, PartsOfAnEvaluationGiveWhatSingleTextsGive) {
   const FakeRun run;
   const auto texts = training::testing::fake_texts(3000);
-  const auto whole = predict(*run.model, texts, texts.size()), single = predict(*run.model, texts, 1);
-  EXPECT_TRUE(at::equal(whole.probabilities, single.probabilities));
-  EXPECT_EQ(whole.loss, single.loss);
+  const auto parts = predict(*run.model, texts, texts.size()), single = predict(*run.model, texts, 1);
+  // float32 products over other numbers of rows: some roundings at 2^-24.
+  EXPECT_TRUE(at::allclose(parts.probabilities, single.probabilities, 1e-5, 1e-6));
+  EXPECT_NEAR(parts.loss, single.loss, 1e-5 * single.loss);
 }
 
 TEST(TextClassification, WithoutHeldOutTextsThereIsNothingToEvaluate) {
