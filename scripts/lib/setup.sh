@@ -146,7 +146,7 @@ install_test_requirements() {
   pip_install -c "$VENV/torch-constraint.txt" -r "$VCAS_ROOT/requirements-test.txt"
 }
 
-# Ninja's jobs: every core, but at least 2 GiB of memory for each.
+# Jobs at a time: every core, but at least 2 GiB of memory for each.
 build_jobs() {
   local cores memory_gib
   cores=$(nproc)
