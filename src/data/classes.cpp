@@ -69,6 +69,7 @@ std::optional<std::vector<std::string>> number_names(const LabelColumn& column, 
         column.labels[*written_as_float].text));
   }
   std::vector<std::string> names;
+  names.reserve(numbers.size());
   for (const auto& number : numbers) names.push_back(number.text());
   return names;
 }
